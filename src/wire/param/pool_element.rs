@@ -1,0 +1,105 @@
+//! Pool Element (RFC 5354 §3.10).
+//!
+//! ```text
+//! |   Type = 0xa          |      Length = variable        |
+//! |   PE Identifier                                       |
+//! |   Home ENRP Server Identifier                         |
+//! |   Registration Life                                   |
+//! :   User Transport param                                :
+//! :   Member Selection Policy param                       :
+//! :   ASAP Transport param (optional)                     :
+//! ```
+
+use super::{POLICY, POOL_ELEMENT, SCTP_TRANSPORT};
+use crate::wire::encode::Sink;
+use crate::wire::error::{DecodeError, DecodeErrorKind};
+use crate::wire::id::{PeIdentifier, RegistrationLife, ServerIdentifier};
+use crate::wire::param::policy::Policy;
+use crate::wire::param::transport::{Transport, TransportProtocol};
+use crate::wire::sequence::{Item, WriteItem};
+use crate::wire::tlv::{Context, Once, RawParameter, Unknown, UnknownSeen};
+
+/// A pool element as registrars and users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolElement<'a> {
+    /// Identifies it in its pool.
+    pub identifier: PeIdentifier,
+    /// Its home registrar; [`ServerIdentifier::NONE`] while undetermined.
+    pub home: ServerIdentifier,
+    /// How long its registration is valid.
+    pub life: RegistrationLife,
+    /// Where it serves its users.
+    pub user_transport: Transport<'a>,
+    /// Policy and values for its selection.
+    pub policy: Policy<'a>,
+    /// Where it speaks ASAP, always an SCTP transport; filled in by its home registrar (RFC 5352 §3.1).
+    pub asap_transport: Option<Transport<'a>>,
+    /// Unknown parameters.
+    pub unknown: Unknown<'a>,
+}
+
+impl<'a> PoolElement<'a> {
+    /// The element in a parameter that is one. The first transport is the user's, the second is that for ASAP.
+    pub(crate) fn read(parameter: &RawParameter<'a>, context: &mut Context<'a>) -> Result<Self, DecodeError> {
+        let (&[i0, i1, i2, i3, h0, h1, h2, h3, l0, l1, l2, l3], mut inner) = parameter.fixed()?;
+        let mut unknown = UnknownSeen::new(&inner);
+        let mut user_transport = Once::new(SCTP_TRANSPORT);
+        let mut policy = Once::new(POLICY);
+        let mut asap_transport = Once::new(SCTP_TRANSPORT);
+        while let Some(inner) = inner.next()? {
+            if inner.parameter_type == POLICY {
+                policy.set(&inner, Policy::read(&inner)?)?;
+            } else if let Some(transport) = Transport::read(&inner, context)? {
+                if !user_transport.is_set() {
+                    user_transport.set(&inner, transport)?;
+                } else if transport.protocol() != TransportProtocol::Sctp {
+                    // RFC 5354 §3.10: the ASAP transport MUST be an SCTP transport.
+                    let parameter_type = inner.parameter_type;
+                    return Err(inner.error(DecodeErrorKind::TransportProtocol { parameter_type }));
+                } else {
+                    asap_transport.set(&inner, transport)?;
+                }
+            } else {
+                unknown.add(&inner, context)?;
+            }
+        }
+        Ok(Self {
+            identifier: PeIdentifier(u32::from_be_bytes([i0, i1, i2, i3])),
+            home: ServerIdentifier(u32::from_be_bytes([h0, h1, h2, h3])),
+            life: RegistrationLife(i32::from_be_bytes([l0, l1, l2, l3])),
+            user_transport: user_transport.mandatory(parameter.range())?,
+            policy: policy.mandatory(parameter.range())?,
+            asap_transport: asap_transport.optional(),
+            unknown: unknown.finish(),
+        })
+    }
+
+    pub(crate) fn write(&self, sink: &mut impl Sink) {
+        sink.parameter(POOL_ELEMENT, |sink| {
+            sink.u32(self.identifier.0);
+            sink.u32(self.home.0);
+            sink.put(&self.life.0.to_be_bytes());
+            self.user_transport.write(sink);
+            self.policy.write(sink);
+            if let Some(transport) = &self.asap_transport {
+                transport.write(sink);
+            }
+            self.unknown.write(sink);
+        });
+    }
+}
+
+impl<'a> Item<'a> for PoolElement<'a> {
+    fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
+        if parameter.parameter_type != POOL_ELEMENT {
+            return None;
+        }
+        Self::read(parameter, &mut Context::default()).ok()
+    }
+}
+
+impl WriteItem for PoolElement<'_> {
+    fn write(&self, sink: &mut impl Sink) {
+        PoolElement::write(self, sink);
+    }
+}
