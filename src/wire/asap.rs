@@ -1,7 +1,7 @@
 //! The messages of ASAP (RFC 5352 §2.2).
 
 use super::encode::{Counter, EncodeError, Sink};
-use super::error::DecodeError;
+use super::error::{DecodeError, DecodeErrorKind};
 use super::header::{Decoded, Header, encode, write_message};
 use super::id::{PeIdentifier, PoolHandle, ServerIdentifier};
 use super::param::error_cause::{self, ErrorCause};
@@ -12,9 +12,8 @@ use super::param::{
     COOKIE, HANDLE_RESOLUTION_OPTION, OPERATION_ERROR, PE_IDENTIFIER, POLICY, POOL_ELEMENT, POOL_HANDLE, read_items,
     read_pe_identifier, read_pool_handle, write_cookie, write_items, write_pe_identifier, write_pool_handle,
 };
-use super::sequence::Sequence;
+use super::sequence::{Sequence, WriteItem};
 use super::tlv::{Context, Once, Parameters, Unknown, UnknownSeen};
-use crate::wire::error::DecodeErrorKind;
 
 /// An ASAP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::param::{
     OPERATION_ERROR, PE_CHECKSUM, POOL_ELEMENT, POOL_HANDLE, SERVER_INFORMATION, read_pe_checksum, read_pool_handle,
     write_pe_checksum, write_pool_handle,
 };
-use super::sequence::{Item, Sequence};
+use super::sequence::{Item, Sequence, WriteItem};
 use super::tlv::{Context, Once, Parameters, RawParameter, Unknown, UnknownSeen};
 
 /// An ENRP message.

@@ -38,9 +38,7 @@ mod sequence;
 mod tlv;
 
 pub use self::encode::{EncodeError, padded};
-pub(crate) use self::encode::{Counter, Sink, Writer};
 pub use self::error::{DecodeError, DecodeErrorKind};
-pub(crate) use self::header::HEADER_LENGTH;
 pub use self::header::Decoded;
 pub use self::id::{PayloadProtocol, PeChecksum, PeIdentifier, PoolHandle, RegistrationLife, ServerIdentifier};
 pub use self::param::error_cause::{CauseCode, CauseInformation, ErrorCause};

@@ -13,7 +13,7 @@ pub trait Item<'a>: Copy + PartialEq + fmt::Debug {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self>;
 }
 
-/// Writing is apart from [`Item`] to keep the sink private.
+/// Writing is apart from [`Item`], to keep the sink private.
 pub(crate) trait WriteItem {
     fn write(&self, sink: &mut impl Sink);
 }
@@ -71,8 +71,8 @@ impl<'a, T: Item<'a>> Sequence<'a, T> {
     }
 }
 
-impl<'a, T: Item<'a> + WriteItem> Sequence<'a, T> {
-    pub(crate) fn write(&self, sink: &mut impl Sink) {
+impl<'a, T: Item<'a> + WriteItem> WriteItem for Sequence<'a, T> {
+    fn write(&self, sink: &mut impl Sink) {
         for value in self.iter() {
             value.write(sink);
         }

@@ -11,13 +11,13 @@
 //! ```
 
 use super::{POLICY, POOL_ELEMENT, SCTP_TRANSPORT};
-use crate::wire::encode::Sink;
+use crate::wire::encode::{Counter, EncodeError, Sink, Writer, padded};
 use crate::wire::error::{DecodeError, DecodeErrorKind};
 use crate::wire::id::{PeIdentifier, RegistrationLife, ServerIdentifier};
 use crate::wire::param::policy::Policy;
 use crate::wire::param::transport::{Transport, TransportProtocol};
 use crate::wire::sequence::{Item, WriteItem};
-use crate::wire::tlv::{Context, Once, RawParameter, Unknown, UnknownSeen};
+use crate::wire::tlv::{Context, Once, Parameters, RawParameter, Unknown, UnknownSeen};
 
 /// A pool element as registrars and users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,32 @@ impl<'a> PoolElement<'a> {
             asap_transport: asap_transport.optional(),
             unknown: unknown.finish(),
         })
+    }
+
+    /// The element whose Pool Element parameter `octets` hold, padding or not; `None` if they hold something else.
+    #[must_use]
+    pub fn from_octets(octets: &'a [u8]) -> Option<Self> {
+        Self::from_parameter(&Parameters::new(octets, 0).next().ok()??)
+    }
+
+    /// How many octets its Pool Element parameter takes, padding included.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let mut counter = Counter::default();
+        self.write(&mut counter);
+        padded(counter.position())
+    }
+
+    /// Writes its Pool Element parameter to the start of `buffer`, padding included, and returns the octets written.
+    ///
+    /// # Errors
+    ///
+    /// The buffer is too small; its content is undefined then.
+    pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, EncodeError> {
+        let mut writer = Writer::new(buffer);
+        self.write(&mut writer);
+        writer.align();
+        writer.finish()
     }
 
     pub(crate) fn write(&self, sink: &mut impl Sink) {

@@ -1,0 +1,115 @@
+//! Transport addresses as the machines keep them and hand them to adapters.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::wire::{Transport, TransportProtocol, TransportUse};
+
+/// How many addresses of a transport an element or a user keeps; further ones are left out.
+pub const MAX_ADDRESSES: usize = 4;
+
+/// The protocols that associations can be opened with. Whether SCTP runs in the kernel or over UDP is the adapter's
+/// business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// SCTP.
+    Sctp,
+    /// TCP, for users' requests to registrars and for applications that use it.
+    Tcp,
+}
+
+/// Where to open an association to, or where one comes from: one peer, with all its known addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The addresses, the preferred one first. At least one.
+    pub addresses: &'a [IpAddr],
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.protocol {
+            Protocol::Sctp => "sctp://",
+            Protocol::Tcp => "tcp://",
+        })?;
+        for (number, address) in self.addresses.iter().enumerate() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            match address {
+                IpAddr::V4(address) => write!(f, "{address}")?,
+                IpAddr::V6(address) => write!(f, "[{address}]")?,
+            }
+        }
+        write!(f, ":{}", self.port)
+    }
+}
+
+/// An [`Endpoint`] that owns its addresses, up to [`MAX_ADDRESSES`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointBuf {
+    protocol: Protocol,
+    addresses: heapless::Vec<IpAddr, MAX_ADDRESSES>,
+    port: u16,
+}
+
+impl EndpointBuf {
+    /// The endpoint; `None` without an address.
+    #[must_use]
+    pub fn new(protocol: Protocol, addresses: &[IpAddr], port: u16) -> Option<Self> {
+        let addresses: heapless::Vec<_, _> = addresses.iter().copied().take(MAX_ADDRESSES).collect();
+        (!addresses.is_empty()).then_some(Self { protocol, addresses, port })
+    }
+
+    /// An endpoint with a single address.
+    #[must_use]
+    pub fn single(protocol: Protocol, address: IpAddr, port: u16) -> Self {
+        Self { protocol, addresses: core::iter::once(address).collect(), port }
+    }
+
+    /// The endpoint that a transport parameter names; `None` if it is not SCTP or TCP, or has no address.
+    #[must_use]
+    pub fn from_transport(transport: &Transport<'_>) -> Option<Self> {
+        let protocol = match transport.protocol() {
+            TransportProtocol::Sctp => Protocol::Sctp,
+            TransportProtocol::Tcp => Protocol::Tcp,
+            _ => return None,
+        };
+        let addresses: heapless::Vec<_, _> = transport.addresses().take(MAX_ADDRESSES).collect();
+        (!addresses.is_empty()).then_some(Self { protocol, addresses, port: transport.port()? })
+    }
+
+    /// The endpoint, borrowed.
+    #[must_use]
+    pub fn as_endpoint(&self) -> Endpoint<'_> {
+        Endpoint { protocol: self.protocol, addresses: &self.addresses, port: self.port }
+    }
+
+    /// The endpoint as a parameter on the wire.
+    #[must_use]
+    pub fn as_transport(&self, transport_use: TransportUse) -> Transport<'_> {
+        match (self.protocol, self.addresses.first()) {
+            (Protocol::Tcp, Some(address)) => {
+                Transport::ip(crate::wire::param::transport::IpProtocol::Tcp, self.port, *address)
+            }
+            _ => Transport::sctp(self.port, transport_use, &self.addresses),
+        }
+    }
+
+    /// Whether both have the port, the protocol and an address in common: whether they are the same place.
+    #[must_use]
+    pub fn meets(&self, other: Endpoint<'_>) -> bool {
+        self.protocol == other.protocol
+            && self.port == other.port
+            && self.addresses.iter().any(|address| other.addresses.contains(address))
+    }
+}
+
+impl fmt::Display for EndpointBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_endpoint().fmt(f)
+    }
+}

@@ -1,0 +1,222 @@
+//! The server hunt: how elements and users find a registrar to be their home (RFC 5352 §3.6).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use heapless::Vec;
+
+use crate::endpoint::{EndpointBuf, Protocol};
+use crate::machine::{AssociationId, AssociationNames};
+use crate::time::{Instant, earliest};
+use crate::wire::asap::ServerAnnounce;
+
+/// RFC 5352 §3.6 SH1: no more than three associations at once.
+const MAX_ATTEMPTS: usize = 3;
+
+/// The well-known SCTP port for ASAP (RFC 5352 §8.2).
+pub const ASAP_PORT: u16 = 3863;
+
+/// The timers of the hunt (RFC 5352 §7.1, §7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HuntConfig {
+    /// T5-Serverhunt: how long to wait for an association with a registrar, at first. Default 10 s.
+    pub t5_serverhunt: Duration,
+    /// RETRAN-MAX: up to which T5 is doubled. Default 60 s.
+    pub retran_max: Duration,
+    /// T7-ENRPoutdate: how long an announcement of a registrar is valid. Default 5 s.
+    pub t7_enrp_outdate: Duration,
+}
+
+impl Default for HuntConfig {
+    fn default() -> Self {
+        Self {
+            t5_serverhunt: Duration::from_secs(10),
+            retran_max: Duration::from_secs(60),
+            t7_enrp_outdate: Duration::from_secs(5),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct KnownRegistrar {
+    endpoint: EndpointBuf,
+    /// When T7 runs out for it; `None` if it was configured.
+    expires: Option<Instant>,
+    /// Whether this round of the hunt has tried it.
+    tried: bool,
+}
+
+/// What the owner of the hunt has to do.
+pub(crate) enum HuntAction<'a> {
+    Open { association: AssociationId, endpoint: &'a EndpointBuf },
+    Abort { association: AssociationId },
+}
+
+/// The list of known registrars, up to `REGISTRARS`, and the hunt when one is on.
+#[derive(Debug)]
+pub(crate) struct Hunt<const REGISTRARS: usize> {
+    config: HuntConfig,
+    registrars: Vec<KnownRegistrar, REGISTRARS>,
+    attempts: Vec<AssociationId, MAX_ATTEMPTS>,
+    /// T5-Serverhunt, while the hunt is on.
+    deadline: Option<Instant>,
+    t5: Duration,
+    /// Where in the list the next attempt begins, so that another registrar's turn comes after a failure.
+    next: usize,
+}
+
+impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
+    pub(crate) fn new(config: HuntConfig) -> Self {
+        Self { t5: config.t5_serverhunt, config, registrars: Vec::new(), attempts: Vec::new(), deadline: None, next: 0 }
+    }
+
+    /// Adds a configured registrar; gives it back when the list is full.
+    pub(crate) fn add(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
+        let known = KnownRegistrar { endpoint, expires: None, tried: false };
+        self.registrars.push(known).map_err(|known| known.endpoint)
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    /// Starts hunting, unless it is on. RFC 5352 §3.6 SH1, SH2.
+    pub(crate) fn start(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
+        if !self.is_on() {
+            self.begin_round(now, names, act);
+        }
+    }
+
+    fn begin_round(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
+        self.deadline = Some(now + self.t5);
+        for registrar in &mut self.registrars {
+            registrar.tried = false;
+        }
+        while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
+    }
+
+    /// Tries one more registrar; false if all have been tried in this round.
+    fn attempt(&mut self, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) -> bool {
+        let count = self.registrars.len();
+        for step in 0..count {
+            let index = (self.next + step) % count;
+            let Some(registrar) = self.registrars.get_mut(index).filter(|registrar| !registrar.tried) else { continue };
+            let association = names.next();
+            if self.attempts.push(association).is_err() {
+                return false;
+            }
+            registrar.tried = true;
+            self.next = (index + 1) % count;
+            act(HuntAction::Open { association, endpoint: &registrar.endpoint });
+            return true;
+        }
+        false
+    }
+
+    /// Whether the association is one of the hunt's; if so the hunt is over and it is the home now (SH3, SH6).
+    pub(crate) fn opened(&mut self, association: AssociationId, act: &mut impl FnMut(HuntAction<'_>)) -> bool {
+        if !self.attempts.contains(&association) {
+            return false;
+        }
+        self.attempts.retain(|attempt| *attempt != association);
+        self.stop(act);
+        true
+    }
+
+    /// The hunt is over: a registrar was found, or has found us.
+    pub(crate) fn stop(&mut self, act: &mut impl FnMut(HuntAction<'_>)) {
+        for association in core::mem::take(&mut self.attempts) {
+            act(HuntAction::Abort { association });
+        }
+        self.deadline = None;
+        self.t5 = self.config.t5_serverhunt;
+    }
+
+    /// Whether the association was one of the hunt's; if so another registrar is tried (SH4). When none is left, the
+    /// next round begins as T5 expires.
+    pub(crate) fn failed(
+        &mut self,
+        association: AssociationId,
+        names: &mut AssociationNames,
+        act: &mut impl FnMut(HuntAction<'_>),
+    ) -> bool {
+        let before = self.attempts.len();
+        self.attempts.retain(|attempt| *attempt != association);
+        let ours = self.attempts.len() < before;
+        if ours {
+            self.attempt(names, act);
+        }
+        ours
+    }
+
+    /// RFC 5352 §3.6 SH5, and T7.
+    pub(crate) fn timeout(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
+        if self.registrars.iter().any(|known| known.expires.is_some_and(|expires| expires <= now)) {
+            self.forget_outdated(now);
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
+            for association in core::mem::take(&mut self.attempts) {
+                act(HuntAction::Abort { association });
+            }
+            self.begin_round(now, names, act);
+        }
+    }
+
+    /// Drops the registrars whose announcements are too old. Attempts under way go on.
+    fn forget_outdated(&mut self, now: Instant) {
+        let mut index = 0;
+        while let Some(known) = self.registrars.get(index) {
+            if known.expires.is_none_or(|expires| expires > now) {
+                index += 1;
+                continue;
+            }
+            self.registrars.remove(index);
+            if self.next > index {
+                self.next -= 1;
+            }
+        }
+    }
+
+    /// An ASAP_SERVER_ANNOUNCE came: its transports are new registrars, or known ones that live on.
+    pub(crate) fn announced(
+        &mut self,
+        now: Instant,
+        announce: &ServerAnnounce<'_>,
+        from: SocketAddr,
+        names: &mut AssociationNames,
+        act: &mut impl FnMut(HuntAction<'_>),
+    ) {
+        if announce.transports.is_empty() {
+            // RFC 5352 §3.6: SCTP at the message's source and the well-known port.
+            self.learn(now, EndpointBuf::single(Protocol::Sctp, from.ip(), ASAP_PORT));
+        }
+        for transport in &announce.transports {
+            if let Some(endpoint) = EndpointBuf::from_transport(&transport) {
+                self.learn(now, endpoint);
+            }
+        }
+        if self.is_on() && self.attempts.is_empty() {
+            while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
+        }
+    }
+
+    fn learn(&mut self, now: Instant, endpoint: EndpointBuf) {
+        let expires = now + self.config.t7_enrp_outdate;
+        match self.registrars.iter_mut().find(|known| known.endpoint.meets(endpoint.as_endpoint())) {
+            Some(known) => {
+                if let Some(time) = &mut known.expires {
+                    *time = expires;
+                }
+            }
+            None => {
+                let _ = self.registrars.push(KnownRegistrar { endpoint, expires: Some(expires), tried: false });
+            }
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let outdate = self.registrars.iter().filter_map(|known| known.expires).min();
+        earliest(self.deadline, outdate)
+    }
+}

@@ -1,0 +1,95 @@
+//! The queue of actions of elements and users: records in order, their octets in one buffer, both of fixed capacity.
+
+use heapless::Deque;
+
+use crate::wire::EncodeError;
+
+/// The queue has no room for another action: the embedder must fetch some first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl From<EncodeError> for Full {
+    fn from(_: EncodeError) -> Self {
+        Self
+    }
+}
+
+/// Up to `RECORDS` records, whose octets take up to `OCTETS`.
+#[derive(Debug)]
+pub(crate) struct Outbox<R, const RECORDS: usize, const OCTETS: usize> {
+    records: Deque<(R, usize), RECORDS>,
+    octets: [u8; OCTETS],
+    /// The octets of the records in the queue.
+    start: usize,
+    end: usize,
+}
+
+impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
+    pub(crate) const fn new() -> Self {
+        Self { records: Deque::new(), octets: [0; OCTETS], start: 0, end: 0 }
+    }
+
+    /// Queues a record without octets.
+    pub(crate) fn push(&mut self, record: R) -> Result<(), Full> {
+        self.records.push_back((record, 0)).map_err(|_| Full)
+    }
+
+    /// Queues a record whose octets `write` puts at the start of the buffer that it gets. Octets and record are both
+    /// queued, or neither.
+    pub(crate) fn push_with(
+        &mut self,
+        record: R,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<(), Full> {
+        if self.records.is_full() {
+            return Err(Full);
+        }
+        if self.start > 0 {
+            // Whatever has been fetched makes room. Mostly the queue is empty, and nothing moves.
+            self.octets.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let room = self.octets.get_mut(self.end..).unwrap_or_default();
+        let length = write(room)?;
+        self.end += length;
+        self.records.push_back((record, length)).map_err(|_| Full)
+    }
+
+    /// Queues a record with a copy of `octets`.
+    pub(crate) fn push_octets(&mut self, record: R, octets: &[u8]) -> Result<(), Full> {
+        self.push_with(record, |buffer| {
+            let available = buffer.len();
+            let place = buffer
+                .get_mut(..octets.len())
+                .ok_or(EncodeError::BufferTooSmall { needed: octets.len(), available })?;
+            place.copy_from_slice(octets);
+            Ok(octets.len())
+        })
+    }
+
+    /// Keeps the records for which `keep` says so, with their octets, in order.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&R, &[u8]) -> bool) {
+        let (mut from, mut to) = (self.start, self.start);
+        for _ in 0..self.records.len() {
+            let Some((record, length)) = self.records.pop_front() else { break };
+            let octets = from..from + length;
+            from += length;
+            if keep(&record, self.octets.get(octets.clone()).unwrap_or_default()) {
+                self.octets.copy_within(octets, to);
+                to += length;
+                // There is room: one was taken out just now.
+                let _ = self.records.push_back((record, length));
+            }
+        }
+        self.end = to;
+    }
+
+    /// Takes the oldest record.
+    pub(crate) fn pop(&mut self) -> Option<(R, &[u8])> {
+        let (record, length) = self.records.pop_front()?;
+        let start = self.start;
+        self.start += length;
+        Some((record, self.octets.get(start..start + length).unwrap_or_default()))
+    }
+}

@@ -1,0 +1,131 @@
+//! What an element is told: its pool, its service, and the timers of RFC 5352 §7.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use heapless::Vec;
+
+use crate::endpoint::MAX_ADDRESSES;
+use crate::hunt::HuntConfig;
+use crate::profile::Profile;
+use crate::wire::{
+    PeIdentifier, Policy, PoolElement as WirePoolElement, ServerIdentifier, Transport, TransportUse, Unknown,
+};
+use crate::wire::param::transport::IpProtocol;
+
+/// The longest pool handle that elements and users take, in octets.
+pub const MAX_POOL_HANDLE: usize = 64;
+
+/// Where an element serves its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserTransport {
+    kind: Kind,
+    addresses: Vec<IpAddr, MAX_ADDRESSES>,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sctp(TransportUse),
+    Ip(IpProtocol),
+}
+
+impl UserTransport {
+    /// A service over SCTP at up to [`MAX_ADDRESSES`] addresses; `None` with no address, or with more.
+    #[must_use]
+    pub fn sctp(addresses: &[IpAddr], port: u16, transport_use: TransportUse) -> Option<Self> {
+        let addresses = Vec::from_slice(addresses).ok().filter(|addresses| !addresses.is_empty())?;
+        Some(Self { kind: Kind::Sctp(transport_use), addresses, port })
+    }
+
+    /// A service over TCP, UDP or UDP-Lite, without a control channel.
+    #[must_use]
+    pub fn ip(protocol: IpProtocol, address: IpAddr, port: u16) -> Self {
+        Self { kind: Kind::Ip(protocol), addresses: core::iter::once(address).collect(), port }
+    }
+
+    /// The transport as a parameter on the wire.
+    #[must_use]
+    pub fn as_transport(&self) -> Transport<'_> {
+        match (self.kind, self.addresses.first()) {
+            (Kind::Ip(protocol), Some(address)) => Transport::ip(protocol, self.port, *address),
+            (Kind::Sctp(transport_use), _) => Transport::sctp(self.port, transport_use, &self.addresses),
+            (Kind::Ip(_), None) => Transport::Opaque(&[]),
+        }
+    }
+}
+
+/// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
+#[derive(Clone, Debug)]
+pub struct ElementConfig {
+    pub(super) pool_handle: Vec<u8, MAX_POOL_HANDLE>,
+    pub(super) identifier: PeIdentifier,
+    pub(super) user_transport: UserTransport,
+    /// Policy and the element's values for it. Default: round robin.
+    pub policy: Policy<'static>,
+    /// How long a registration is valid; `None`: for ever. Default 5 minutes.
+    pub life: Option<Duration>,
+    /// T2-registration: how long to wait for the answer to a registration. Default 30 s.
+    pub t2_registration: Duration,
+    /// T3-deregistration: how long to wait for the answer to a deregistration. Default 30 s.
+    pub t3_deregistration: Duration,
+    /// The upper limit of T4-reregistration; T4 is the smaller of this and life − 20 s. Default 10 minutes.
+    pub t4_reregistration_max: Duration,
+    /// MAX-REG-ATTEMPT: after how many registrations without answer to give up. Default 2.
+    pub max_reg_attempt: u8,
+    /// The timers of the server hunt.
+    pub hunt: HuntConfig,
+    /// Whose habits to follow.
+    pub profile: Profile,
+}
+
+impl ElementConfig {
+    /// A configuration with the RFC's defaults; `None` if the pool handle is longer than [`MAX_POOL_HANDLE`]. The
+    /// identifier should be a good random number (RFC 5352 §3.1 R2.2).
+    #[must_use]
+    pub fn new(pool_handle: &[u8], identifier: PeIdentifier, user_transport: UserTransport) -> Option<Self> {
+        Some(Self {
+            pool_handle: Vec::from_slice(pool_handle).ok()?,
+            identifier,
+            user_transport,
+            policy: Policy::RoundRobin,
+            life: Some(Duration::from_secs(300)),
+            t2_registration: Duration::from_secs(30),
+            t3_deregistration: Duration::from_secs(30),
+            t4_reregistration_max: Duration::from_secs(600),
+            max_reg_attempt: 2,
+            hunt: HuntConfig::default(),
+            profile: Profile::Rfc,
+        })
+    }
+
+    /// The element's identifier in its pool.
+    #[must_use]
+    pub fn identifier(&self) -> PeIdentifier {
+        self.identifier
+    }
+
+    /// The element as its registrations describe it.
+    pub(super) fn pool_element(&self) -> WirePoolElement<'_> {
+        WirePoolElement {
+            identifier: self.identifier,
+            home: ServerIdentifier::NONE,
+            life: self.profile.life_to_wire(self.life),
+            user_transport: self.user_transport.as_transport(),
+            policy: self.policy,
+            asap_transport: None,
+            unknown: Unknown::NONE,
+        }
+    }
+
+    /// RFC 5352 §7.1: 10 minutes, or 20 seconds less than the life, whichever is less. A life of less than 40 s
+    /// leaves no such margin; then it is half the life.
+    pub(super) fn t4_reregistration(&self) -> Duration {
+        match self.life {
+            None => self.t4_reregistration_max,
+            Some(life) => {
+                self.t4_reregistration_max.min(life.saturating_sub(Duration::from_secs(20)).max(life / 2))
+            }
+        }
+    }
+}

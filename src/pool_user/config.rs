@@ -1,0 +1,38 @@
+//! What a user is told: the timers and thresholds of RFC 5352 §7.
+
+use core::time::Duration;
+
+use crate::hunt::HuntConfig;
+
+/// A user's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserConfig {
+    /// T1-ENRPrequest: how long to wait for the answer to a handle resolution. Default 15 s.
+    pub t1_enrp_request: Duration,
+    /// MAX-REQUEST-RETRANSMIT: how often a handle resolution is repeated. Default 2.
+    pub max_request_retransmit: u8,
+    /// stale.cache.value: how long the elements of a pool are used before the registrar is asked again. Default 30 s.
+    pub stale_cache_value: Duration,
+    /// How many elements to ask for, with the option that rsplib knows; `None` leaves it to the registrar, as the
+    /// RFC has it. Default: none.
+    pub items: Option<u32>,
+    /// How long a session waits before it resolves its pool again when no element could be reached, or the pool is
+    /// unknown. Default 500 ms. Not of the RFC, which leaves the matter open.
+    pub retry_delay: Duration,
+    /// The timers of the server hunt.
+    pub hunt: HuntConfig,
+}
+
+impl Default for UserConfig {
+    fn default() -> Self {
+        Self {
+            t1_enrp_request: Duration::from_secs(15),
+            max_request_retransmit: 2,
+            stale_cache_value: Duration::from_secs(30),
+            items: None,
+            retry_delay: Duration::from_millis(500),
+            hunt: HuntConfig::default(),
+        }
+    }
+}

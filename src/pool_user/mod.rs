@@ -1,0 +1,324 @@
+//! The pool user: it resolves pool handles, keeps what it learned in a cache, opens sessions with elements, and when
+//! an element dies goes on with the next, bringing along the session's last cookie (RFC 5352 §3.3, §3.5–3.8).
+//!
+//! ```text
+//!   open_session() ─▶ Resolving ─▶ Connecting ─▶ Established ─┐
+//!                        ▲  pool exhausted │  ▲               │ element dead: report it, take the next
+//!                        └── Waiting ◀─────┘  └───────────────┘
+//! ```
+
+mod cache;
+mod config;
+mod event;
+mod registrar_link;
+mod session;
+
+pub use self::config::UserConfig;
+pub use self::event::{ResolutionFailure, UserEvent};
+pub use self::session::SessionId;
+
+use heapless::Vec;
+
+use self::cache::{CachedPool, Request};
+use self::event::Record;
+use self::session::{Session, SessionState};
+use crate::asap_error;
+use crate::endpoint::EndpointBuf;
+use crate::hunt::{Hunt, HuntAction};
+use crate::machine::{
+    Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup,
+};
+use crate::outbox::{Full, Outbox};
+use crate::time::{Instant, earliest};
+use crate::wire::asap::{Body, Message};
+use crate::wire::{PayloadProtocol, PoolHandle};
+
+/// How many registrars a user knows at most, configured and announced.
+const MAX_REGISTRARS: usize = 4;
+/// How many actions it queues at most.
+const MAX_ACTIONS: usize = 16;
+/// The longest cookie that it keeps, in octets.
+pub const MAX_COOKIE: usize = 128;
+
+/// The home registrar of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    /// None, and none is needed.
+    None,
+    /// The hunt for one is on.
+    Hunting,
+    /// This association leads to it.
+    Found(AssociationId),
+}
+
+/// A pool user with up to `SESSIONS` sessions at a time, over as many pools. It keeps up to `ELEMENTS` elements of
+/// each. `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and as
+/// much again for those that wait for their session, so it limits a message's size.
+///
+/// ```
+/// use core::net::{IpAddr, Ipv4Addr};
+/// use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
+/// use rserpool::{Action, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol};
+///
+/// let mut user: PoolUser = PoolUser::new(UserConfig::default());
+/// let registrar = EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863);
+/// user.add_registrar(registrar).map_err(|_| "too many")?;
+/// let session = user.open_session(Instant::ZERO, b"echo".into()).map_err(|_| "no room")?;
+/// user.send(session, OutgoingMessage::new(b"hello")).map_err(|_| "no room")?;
+///
+/// // The event loop. This one has no network: it gives up as soon as the machine asks for it.
+/// let mut input = Some(Input::Timeout);
+/// while let Some(next) = input.take() {
+///     user.handle(Instant::from_millis(1), next);
+///     while let Some(action) = user.poll_action() {
+///         match action {
+///             Action::Open { association, remote, .. } => {
+///                 println!("connect to {remote}, call it {association}");
+///             }
+///             Action::Send { association, message } => println!("send {} octets", message.octets.len()),
+///             Action::Close { association } | Action::Abort { association } => println!("end {association}"),
+///             Action::Event(UserEvent::Data { message, .. }) => println!("{} octets came", message.octets.len()),
+///             Action::Event(event) => println!("{event:?}"),
+///             _ => {}
+///         }
+///     }
+///     // Here a real loop waits for its sockets, but no longer than this:
+///     let _until = user.poll_timeout();
+/// }
+/// # Ok::<(), &'static str>(())
+/// ```
+#[derive(Debug)]
+pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const OCTETS: usize = 2048> {
+    config: UserConfig,
+    home: Home,
+    hunt: Hunt<MAX_REGISTRARS>,
+    names: AssociationNames,
+    pools: Vec<CachedPool<ELEMENTS>, SESSIONS>,
+    sessions: Vec<Session, SESSIONS>,
+    next_session: u32,
+    /// Messages whose session has no element at the moment.
+    held: Outbox<Held, MAX_ACTIONS, OCTETS>,
+    /// Elements that are to be reported as unreachable once there is a home registrar (RFC 5352 §3.5).
+    unreachable: Vec<cache::ElementKey, SESSIONS>,
+    outbox: Outbox<Record, MAX_ACTIONS, OCTETS>,
+    /// The record that the last action was made of, for what the action borrows.
+    current: Option<Record>,
+}
+
+/// A message that waits for its session's element.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    session: SessionId,
+    protocol: PayloadProtocol,
+    stream: u16,
+    delivery: Delivery,
+}
+
+/// The user has no room for another session or pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// As many sessions or pools are in use as the user has room for.
+    NoRoom,
+    /// The pool handle is longer than [`MAX_POOL_HANDLE`](crate::pool_element::MAX_POOL_HANDLE).
+    PoolHandleTooLong,
+}
+
+impl core::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NoRoom => "no room for another session or pool",
+            Self::PoolHandleTooLong => "the pool handle is too long",
+        })
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+    /// A user without registrars, sessions, or anything in its cache.
+    #[must_use]
+    pub fn new(config: UserConfig) -> Self {
+        Self {
+            hunt: Hunt::new(config.hunt),
+            config,
+            home: Home::None,
+            names: AssociationNames::default(),
+            pools: Vec::new(),
+            sessions: Vec::new(),
+            next_session: 0,
+            held: Outbox::new(),
+            unreachable: Vec::new(),
+            outbox: Outbox::new(),
+            current: None,
+        }
+    }
+
+    /// Adds a registrar to the list that the hunt for a home goes through.
+    ///
+    /// # Errors
+    ///
+    /// The list is full; the endpoint comes back.
+    pub fn add_registrar(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
+        self.hunt.add(endpoint)
+    }
+
+    /// Asks a registrar for a pool's elements, whatever the cache holds: the primitives "cache populate" and
+    /// "translation" of RFC 5352 §6.3 and §6.9.1. The answer comes as [`UserEvent::Resolved`] or
+    /// [`UserEvent::ResolutionFailed`].
+    ///
+    /// # Errors
+    ///
+    /// There is no room for another pool.
+    pub fn resolve(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Result<(), OpenError> {
+        let index = self.pool_index(pool_handle)?;
+        self.request(now, index);
+        Ok(())
+    }
+
+    /// The index of a pool in the cache, where it gets a place if it has none.
+    fn pool_index(&mut self, pool_handle: PoolHandle<'_>) -> Result<usize, OpenError> {
+        if let Some(index) = self.pools.iter().position(|pool| pool.handle() == pool_handle) {
+            return Ok(index);
+        }
+        let pool = CachedPool::new(pool_handle).ok_or(OpenError::PoolHandleTooLong)?;
+        let pool = match self.pools.push(pool) {
+            Ok(()) => return Ok(self.pools.len() - 1),
+            Err(pool) => pool,
+        };
+        // A pool without session and without request makes room.
+        let unused = |candidate: &CachedPool<ELEMENTS>| {
+            matches!(candidate.request, Request::None)
+                && !self.sessions.iter().any(|session| session.pool_handle() == candidate.handle())
+        };
+        let index = self.pools.iter().position(unused).ok_or(OpenError::NoRoom)?;
+        if let Some(place) = self.pools.get_mut(index) {
+            *place = pool;
+        }
+        Ok(index)
+    }
+
+    fn event(&mut self, record: Record) {
+        let _ = self.outbox.push(record);
+    }
+
+    fn asap_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
+        let decoded = match Message::decode(octets) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let outbox = &mut self.outbox;
+                let _ = asap_error::report(octets, &error, |message| send(outbox, association, message));
+                return;
+            }
+        };
+        let outbox = &mut self.outbox;
+        let _ = asap_error::report_unrecognized(&decoded.message, &decoded.unrecognized, |message| {
+            send(outbox, association, message)
+        });
+        match decoded.message.body {
+            Body::HandleResolutionResponse(response) if self.home == Home::Found(association) => {
+                self.resolution_response(now, octets, &response);
+            }
+            Body::Cookie(cookie) => self.cookie(association, cookie),
+            // What other roles are to handle, and errors: nothing to be done about them here.
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Instant, association: AssociationId) {
+        if self.session_opened(association) {
+            return;
+        }
+        let Self { hunt, outbox, .. } = self;
+        if hunt.opened(association, &mut |action| queue_hunt(outbox, &action)) {
+            self.home_found(now, association);
+        } else {
+            let _ = self.outbox.push(Record::Abort { association });
+        }
+    }
+
+    /// An association has ended, or never came to be.
+    fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
+        if self.home == Home::Found(association) {
+            self.event(Record::HomeLost);
+            self.home_lost(now);
+            return;
+        }
+        let Self { hunt, names, outbox, .. } = self;
+        if !hunt.failed(association, names, &mut |action| queue_hunt(outbox, &action)) {
+            self.session_ended(now, association, reason);
+        }
+    }
+
+    fn datagram(&mut self, now: Instant, from: core::net::SocketAddr, octets: &[u8]) {
+        let Ok(decoded) = Message::decode(octets) else { return };
+        let Body::ServerAnnounce(announce) = decoded.message.body else { return };
+        let Self { hunt, names, outbox, .. } = self;
+        hunt.announced(now, &announce, from, names, &mut |action| queue_hunt(outbox, &action));
+    }
+}
+
+/// Queues what the hunt wants.
+fn queue_hunt<const OCTETS: usize>(outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>, action: &HuntAction<'_>) {
+    // Without room for it the attempt never succeeds, and T5 expires.
+    let _ = outbox.push(match action {
+        HuntAction::Open { association, endpoint } => {
+            Record::OpenRegistrar { association: *association, remote: (*endpoint).clone() }
+        }
+        HuntAction::Abort { association } => Record::Abort { association: *association },
+    });
+}
+
+/// Queues an ASAP message.
+fn send<const OCTETS: usize>(
+    outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>,
+    association: AssociationId,
+    message: &Message<'_>,
+) -> Result<(), Full> {
+    let record =
+        Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
+    outbox.push_with(record, |buffer| message.encode(buffer))
+}
+
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
+    for PoolUser<SESSIONS, ELEMENTS, OCTETS>
+{
+    type Event<'a> = UserEvent<'a>;
+
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Timeout => {}
+            Input::Opened { association, .. } => self.opened(now, association),
+            // Nobody has a reason to come to a user.
+            Input::Accepted { association, .. } => self.event(Record::Abort { association }),
+            Input::OpenFailed { association } => self.ended(now, association, None),
+            Input::Closed { association, reason } => self.ended(now, association, Some(reason)),
+            Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
+                self.asap_message(now, association, octets);
+            }
+            Input::Message { association, protocol, octets } => self.data(association, protocol, octets),
+            Input::Datagram { group: MulticastGroup::Asap, from, octets } => self.datagram(now, from, octets),
+            Input::Datagram { .. } => {}
+        }
+        self.link_timeout(now);
+        self.session_timeout(now);
+    }
+
+    fn poll_action(&mut self) -> Option<Action<'_, UserEvent<'_>>> {
+        let (record, octets) = self.outbox.pop()?;
+        let record = self.current.insert(record);
+        Some(record.as_action(octets))
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let requests = self.pools.iter().filter_map(|pool| match pool.request {
+            Request::Sent { t1, .. } => Some(t1),
+            Request::None | Request::Wanted { .. } => None,
+        });
+        let sessions = self.sessions.iter().filter_map(|session| match session.state {
+            SessionState::Waiting { until } => Some(until),
+            _ => None,
+        });
+        earliest(self.hunt.poll_timeout(), requests.chain(sessions).min())
+    }
+}

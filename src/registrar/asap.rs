@@ -1,0 +1,264 @@
+//! Serving elements and users: registration, deregistration, handle resolution, reports (RFC 5352 §3.1–3.3, §3.5).
+
+use alloc::vec::Vec;
+
+use super::event::{Event, RemovalReason};
+use super::outbox::Record;
+use super::timers::Timer;
+use super::Registrar;
+use crate::asap_error;
+use crate::endpoint::Protocol;
+use crate::handlespace::{ElementIndex, Registered};
+use crate::machine::AssociationId;
+use crate::time::Instant;
+use crate::wire::asap::{
+    Body, DeregistrationResponse, ElementReference, HandleResolution, HandleResolutionResponse, Message,
+    Registration, RegistrationResponse,
+};
+use crate::wire::enrp::UpdateAction;
+use crate::wire::{
+    CauseCode, ErrorCause, PayloadProtocol, Policy, PolicyType, PoolElement, Sequence, TransportUse,
+};
+
+/// The longest message that is sent, in octets.
+const MAX_MESSAGE: usize = 65_000;
+
+impl Registrar {
+    /// Sends an ASAP message, if the association is open.
+    pub(super) fn send_asap(&mut self, association: AssociationId, message: &Message<'_>) {
+        send(&mut self.outbox, association, message);
+    }
+
+    pub(super) fn asap_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
+        if self.associations.get(association).is_none() {
+            return;
+        }
+        if !self.is_serving() {
+            // Not ready: the peer is to find another registrar, rather than to wait for a time-out.
+            self.outbox.push(Record::Abort { association });
+            self.ended(now, association, None);
+            return;
+        }
+        let outbox = &mut self.outbox;
+        let decoded = match Message::decode(octets) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                asap_error::report(octets, &error, |message| send(outbox, association, message));
+                return;
+            }
+        };
+        asap_error::report_unrecognized(&decoded.message, &decoded.unrecognized, |message| {
+            send(outbox, association, message);
+        });
+        match decoded.message.body {
+            Body::Registration(registration) => self.registration(now, association, &registration),
+            Body::Deregistration(element) => self.deregistration(now, association, element),
+            Body::HandleResolution(request) => self.handle_resolution(association, &request),
+            Body::EndpointKeepAliveAck(element) => self.keep_alive_ack(now, association, element),
+            Body::EndpointUnreachable(element) => self.unreachable(now, element),
+            // What other roles are to handle, and errors: nothing to be done about them here.
+            _ => {}
+        }
+    }
+
+    /// RFC 5352 §3.1.
+    fn registration(&mut self, now: Instant, association: AssociationId, registration: &Registration<'_>) {
+        let Some(entry) = self.associations.get(association) else { return };
+        let peer = entry.peer.clone();
+        let element = registration.pool_element;
+        let reference = ElementReference { pool_handle: registration.pool_handle, identifier: element.identifier };
+        // RFC 5352 §2.2.1: only over SCTP.
+        if peer.as_endpoint().protocol != Protocol::Sctp {
+            self.refuse(association, reference, &ErrorCause::new(CauseCode::UNSPECIFIED_ERROR));
+            return;
+        }
+        if self.is_another_element(association, registration) {
+            self.refuse(association, reference, &ErrorCause::new(CauseCode::NON_UNIQUE_PE_IDENTIFIER));
+            return;
+        }
+        // RFC 5352 §3.1: the registrar owns the element from now on, and records where it speaks ASAP.
+        let entry = PoolElement {
+            home: self.identifier,
+            asap_transport: Some(peer.as_transport(TransportUse::DataOnly)),
+            ..element
+        };
+        let Self { handlespace, outbox, .. } = self;
+        let (index, registered) = match handlespace.register(registration.pool_handle, &entry) {
+            Ok(done) => done,
+            Err(error) => {
+                let cause = error.cause();
+                refuse(outbox, association, reference, &cause);
+                return;
+            }
+        };
+        let response = RegistrationResponse { element: reference, rejected: false, error: None };
+        self.send_asap(association, &Body::RegistrationResponse(response).into());
+        let known = matches!(registered, Registered::Updated { previous_home } if previous_home == self.identifier);
+        if !known {
+            self.event(Event::Registered {
+                pool_handle: registration.pool_handle.octets().into(),
+                identifier: element.identifier,
+            });
+        }
+        self.watch(now, index, association);
+        self.announce_update(UpdateAction::AddPe, index);
+    }
+
+    /// Whether the identifier is in use by an element that is not the one at this association: it lives, and serves
+    /// elsewhere.
+    fn is_another_element(&self, association: AssociationId, registration: &Registration<'_>) -> bool {
+        let element = &registration.pool_element;
+        let Some(index) = self.handlespace.find(registration.pool_handle, element.identifier) else { return false };
+        let Some(other) = self.monitors.get(&index).and_then(|monitor| monitor.association) else { return false };
+        other != association
+            && self.associations.is_open(other)
+            && self.handlespace.element(index).is_some_and(|e| e.view().user_transport != element.user_transport)
+    }
+
+    fn refuse(&mut self, association: AssociationId, element: ElementReference<'_>, cause: &ErrorCause<'_>) {
+        refuse(&mut self.outbox, association, element, cause);
+    }
+
+    /// RFC 5352 §3.2.
+    fn deregistration(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
+        if let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) {
+            self.remove_element(now, index, RemovalReason::Deregistered);
+        }
+        // An element that is not known counts as deregistered.
+        let response = DeregistrationResponse { element, error: None };
+        self.send_asap(association, &Body::DeregistrationResponse(response).into());
+    }
+
+    /// RFC 5352 §3.3.
+    fn handle_resolution(&mut self, association: AssociationId, request: &HandleResolution<'_>) {
+        let asked = request.items.and_then(|items| usize::try_from(items).ok()).filter(|items| *items > 0);
+        let items = asked.unwrap_or(usize::MAX).min(self.config.resolution_items);
+        let Self { handlespace, outbox, .. } = self;
+        let pool_handle = request.pool_handle;
+        let mut response = HandleResolutionResponse {
+            pool_handle,
+            accept_updates: false,
+            policy: None,
+            pool_elements: Sequence::empty(),
+            error: None,
+        };
+        let Some(resolution) = handlespace.resolve(pool_handle, items) else {
+            let causes = [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)];
+            response.error = Some(Sequence::new(&causes));
+            send(outbox, association, &Body::HandleResolutionResponse(response).into());
+            return;
+        };
+        // Where an element speaks ASAP is of no use to users.
+        let mut room = MAX_MESSAGE;
+        let elements: Vec<PoolElement<'_>> = resolution
+            .elements
+            .iter()
+            .map(|element| PoolElement { asap_transport: None, ..element.view() })
+            .take_while(|element| {
+                let size = element.encoded_len();
+                room = room.saturating_sub(size);
+                room > 0
+            })
+            .collect();
+        // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
+        response.policy = match resolution.policy_type {
+            PolicyType::ROUND_ROBIN => Some(Policy::RoundRobin),
+            _ => elements.first().map(|element| element.policy),
+        };
+        response.pool_elements = Sequence::new(&elements);
+        send(outbox, association, &Body::HandleResolutionResponse(response).into());
+    }
+
+    /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end.
+    fn unreachable(&mut self, now: Instant, element: ElementReference<'_>) {
+        let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
+        let Some(monitor) = self.monitors.get_mut(&index) else { return };
+        monitor.reports = monitor.reports.saturating_add(1);
+        let too_many = monitor.reports > self.config.max_bad_pe_report;
+        self.event(Event::UnreachableReported {
+            pool_handle: element.pool_handle.octets().into(),
+            identifier: element.identifier,
+        });
+        if too_many {
+            self.remove_element(now, index, RemovalReason::Reported);
+        } else {
+            self.send_keep_alive(now, index);
+        }
+    }
+
+    /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
+    pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
+        let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
+        if let Some((association, element)) = association.zip(self.handlespace.element(index)) {
+            let element = ElementReference { pool_handle: element.pool_handle(), identifier: element.identifier() };
+            let response = DeregistrationResponse { element, error: None };
+            if self.associations.is_open(association) {
+                send(&mut self.outbox, association, &Body::DeregistrationResponse(response).into());
+            }
+        }
+        self.remove_element(now, index, RemovalReason::Expired);
+    }
+
+    /// Removes an element, and tells the peers if it was ours (RFC 5353 §3.3.2).
+    pub(super) fn remove_element(&mut self, _now: Instant, index: ElementIndex, reason: RemovalReason) {
+        let Some(element) = self.handlespace.element(index) else { return };
+        // Whoever removes an element answers for it: it tells the others, also if another registrar was its home.
+        let (pool_handle, identifier) = (element.pool_handle().octets().into(), element.identifier());
+        self.announce_update(UpdateAction::DelPe, index);
+        self.unwatch(index);
+        self.handlespace.remove(index);
+        self.event(Event::Removed { pool_handle, identifier, reason });
+    }
+
+    /// Starts to watch over an element that is ours: its life, and whether it lives.
+    fn watch(&mut self, now: Instant, index: ElementIndex, association: AssociationId) {
+        self.unwatch(index);
+        self.begin_watch(now, index, Some(association));
+    }
+
+    pub(super) fn begin_watch(&mut self, now: Instant, index: ElementIndex, association: Option<AssociationId>) {
+        let Some(life) = self.handlespace.element(index).map(|element| element.view().life) else { return };
+        if let Some(life) = self.config.profile.life_from_wire(life) {
+            self.timers.set(Timer::Expiry(index), now + life);
+        }
+        if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
+            entry.elements.insert(index);
+        }
+        self.monitors.insert(index, super::Monitor::new(association));
+        let next = self.random.around(self.config.keep_alive_interval);
+        self.timers.set(Timer::KeepAlive(index), now + next);
+    }
+
+    /// Stops to watch over an element.
+    pub(super) fn unwatch(&mut self, index: ElementIndex) {
+        let Some(monitor) = self.monitors.remove(&index) else { return };
+        if let Some(entry) = monitor.association.and_then(|association| self.associations.get_mut(association)) {
+            entry.elements.remove(&index);
+        }
+        self.timers.stop(Timer::Expiry(index));
+        self.timers.stop(Timer::KeepAlive(index));
+        self.timers.stop(Timer::KeepAliveNoAnswer(index));
+    }
+}
+
+fn send(outbox: &mut super::Outbox, association: AssociationId, message: &Message<'_>) {
+    if let Some(octets) = outbox.write(message.encoded_len(), |buffer| message.encode(buffer)) {
+        outbox.push(Record::Send { association, protocol: PayloadProtocol::ASAP, octets });
+    }
+}
+
+fn refuse(
+    outbox: &mut super::Outbox,
+    association: AssociationId,
+    element: ElementReference<'_>,
+    cause: &ErrorCause<'_>,
+) {
+    let causes = [*cause];
+    let response = RegistrationResponse { element, rejected: true, error: Some(Sequence::new(&causes)) };
+    send(outbox, association, &Body::RegistrationResponse(response).into());
+    outbox.push(Record::Event(Event::RegistrationRefused {
+        pool_handle: element.pool_handle.octets().into(),
+        identifier: element.identifier,
+        cause: cause.code,
+    }));
+}

@@ -1,0 +1,118 @@
+//! What a registrar is told: where it is, whom it knows, its limits, and the timers and thresholds of RFC 5352 §7 and
+//! RFC 5353 §4.2.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::endpoint::EndpointBuf;
+use crate::handlespace::HandlespaceLimits;
+use crate::profile::Profile;
+use crate::wire::ServerIdentifier;
+
+/// A registrar's configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RegistrarConfig {
+    /// Its identifier; [`ServerIdentifier::NONE`] to have one picked from the seed. Default: none.
+    pub identifier: ServerIdentifier,
+    /// The start of its random numbers: timers are spread with them, and the identifier may come from them. It should
+    /// come from the operating system.
+    pub seed: u64,
+    /// Where its peers reach it for ENRP.
+    pub enrp: EndpointBuf,
+    /// Where elements and users reach it for ASAP; what announcements say. Default: none.
+    pub asap: Vec<EndpointBuf>,
+    /// The registrars that it is told about, mentors of its start-up. Default: none.
+    pub peers: Vec<EndpointBuf>,
+    /// Whether to announce itself by multicast (RFC 5352 §3.6). Default: no.
+    pub announcements: Announcements,
+    /// PEER-HEARTBEAT-CYCLE: how often it tells its presence. Default 30 s.
+    pub peer_heartbeat_cycle: Duration,
+    /// MAX-TIME-LAST-HEARD: after which silence a peer is asked whether it is alive. Default 61 s.
+    pub max_time_last_heard: Duration,
+    /// MAX-TIME-NO-RESPONSE: how long to wait for a peer's answer. Default 5 s.
+    pub max_time_no_response: Duration,
+    /// How long to wait before a mentor that has refused is asked again; the RFC says "a few seconds". Default 2 s.
+    pub mentor_retry: Duration,
+    /// How often mentors may refuse, all in all, before the registrar starts on its own. Default 5.
+    pub max_mentor_refusals: u8,
+    /// How often an element is asked whether it is alive, plus/minus 50 percent. Default 30 s.
+    pub keep_alive_interval: Duration,
+    /// How long an element may take to answer. Default 5 s.
+    pub keep_alive_timeout: Duration,
+    /// MAX-BAD-PE-REPORT: how many reports that it is unreachable an element survives. Default 3.
+    pub max_bad_pe_report: u8,
+    /// T6-Serverannounce: the time between announcements, of all registrars together. Default 1 s.
+    pub t6_serverannounce: Duration,
+    /// How many elements a handle resolution gives, at most. Default 64.
+    pub resolution_items: usize,
+    /// Whose habits to follow.
+    pub profile: Profile,
+    /// How much it takes.
+    pub limits: RegistrarLimits,
+}
+
+/// Whether a registrar announces itself by multicast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Announcements {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does.
+    On,
+}
+
+/// How much a registrar takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistrarLimits {
+    /// Pools and elements.
+    pub handlespace: HandlespaceLimits,
+    /// Associations at a time; further ones are aborted. Default 100,000.
+    pub associations: usize,
+    /// Peers; messages of further ones are not listened to. Default 256.
+    pub peers: usize,
+    /// How many elements one ENRP_HANDLE_TABLE_RESPONSE holds. Default 128.
+    pub table_response_elements: usize,
+    /// How many elements are taken over between two inputs. Default 256.
+    pub claim_step: usize,
+}
+
+impl Default for RegistrarLimits {
+    fn default() -> Self {
+        Self {
+            handlespace: HandlespaceLimits::default(),
+            associations: 100_000,
+            peers: 256,
+            table_response_elements: 128,
+            claim_step: 256,
+        }
+    }
+}
+
+impl RegistrarConfig {
+    /// A configuration with the RFCs' defaults for a registrar whose peers reach it at `enrp`.
+    #[must_use]
+    pub fn new(enrp: EndpointBuf, seed: u64) -> Self {
+        Self {
+            identifier: ServerIdentifier::NONE,
+            seed,
+            enrp,
+            asap: Vec::new(),
+            peers: Vec::new(),
+            announcements: Announcements::Off,
+            peer_heartbeat_cycle: Duration::from_secs(30),
+            max_time_last_heard: Duration::from_secs(61),
+            max_time_no_response: Duration::from_secs(5),
+            mentor_retry: Duration::from_secs(2),
+            max_mentor_refusals: 5,
+            keep_alive_interval: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(5),
+            max_bad_pe_report: 3,
+            t6_serverannounce: Duration::from_secs(1),
+            resolution_items: 64,
+            profile: Profile::Rfc,
+            limits: RegistrarLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Watching over the elements that the registrar owns: keep-alives, their answers, and their silence (RFC 5352 §3.4,
+//! §3.5).
+
+use alloc::vec::Vec;
+
+use super::associations::{Association, Standing};
+use super::event::RemovalReason;
+use super::outbox::Record;
+use super::timers::Timer;
+use super::Registrar;
+use crate::endpoint::EndpointBuf;
+use crate::handlespace::ElementIndex;
+use crate::machine::{AssociationId, Purpose};
+use crate::time::Instant;
+use crate::wire::asap::{Body, ElementReference, EndpointKeepAlive};
+
+/// What the registrar knows of an element that it owns.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    /// Where the element was heard last, or is going to be asked.
+    pub(super) association: Option<AssociationId>,
+    /// How often it was reported as unreachable since its registration.
+    pub(super) reports: u8,
+    /// Whether the element still has to learn that this registrar is its home: keep-alives carry the H flag.
+    pub(super) home_unknown: bool,
+}
+
+impl Monitor {
+    pub(super) fn new(association: Option<AssociationId>) -> Self {
+        Self { association, reports: 0, home_unknown: false }
+    }
+}
+
+impl Registrar {
+    pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
+        self.send_keep_alive(now, index);
+    }
+
+    /// Asks an element whether it lives, over its association, or one that is opened for it. The time-out covers both.
+    pub(super) fn send_keep_alive(&mut self, now: Instant, index: ElementIndex) {
+        if !self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
+            self.timers.set(Timer::KeepAliveNoAnswer(index), now + self.config.keep_alive_timeout);
+        }
+        self.timers.stop(Timer::KeepAlive(index));
+        let Some(element) = self.handlespace.element(index) else { return };
+        let Some(monitor) = self.monitors.get(&index) else { return };
+        let endpoint = element.view().asap_transport.as_ref().and_then(EndpointBuf::from_transport);
+        let known = monitor.association.filter(|association| self.associations.get(*association).is_some());
+        let found = || endpoint.as_ref().and_then(|endpoint| self.associations.find(endpoint.as_endpoint()));
+        match (known.or_else(found), endpoint) {
+            (Some(association), _) => {
+                self.attach(index, association);
+                if self.associations.is_open(association) {
+                    self.keep_alive_now(index, association);
+                }
+            }
+            (None, Some(remote)) => {
+                let association = self.associations.open(remote.clone());
+                self.outbox.push(Record::Open { association, purpose: Purpose::Asap, remote });
+                self.attach(index, association);
+            }
+            // Nowhere to ask: the time-out ends it.
+            (None, None) => {}
+        }
+    }
+
+    fn attach(&mut self, index: ElementIndex, association: AssociationId) {
+        if let Some(monitor) = self.monitors.get_mut(&index) {
+            monitor.association = Some(association);
+        }
+        if let Some(entry) = self.associations.get_mut(association) {
+            entry.elements.insert(index);
+        }
+    }
+
+    fn keep_alive_now(&mut self, index: ElementIndex, association: AssociationId) {
+        let Some(monitor) = self.monitors.get(&index) else { return };
+        let Some(element) = self.handlespace.element(index) else { return };
+        let pool_handle = element.pool_handle().octets().to_vec();
+        let keep_alive = EndpointKeepAlive {
+            server: self.identifier,
+            new_home: monitor.home_unknown,
+            pool_handle: crate::wire::PoolHandle::new(&pool_handle),
+        };
+        self.send_asap(association, &Body::EndpointKeepAlive(keep_alive).into());
+    }
+
+    /// An association is open: the keep-alives that waited for it go out.
+    pub(super) fn keep_alive_opened(&mut self, _now: Instant, association: AssociationId) {
+        let Some(entry) = self.associations.get(association) else { return };
+        let elements: Vec<_> = entry.elements.iter().copied().collect();
+        for index in elements {
+            self.keep_alive_now(index, association);
+        }
+    }
+
+    /// The element lives.
+    pub(super) fn keep_alive_ack(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
+        let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
+        let Some(monitor) = self.monitors.get_mut(&index) else { return };
+        if monitor.association != Some(association) {
+            return;
+        }
+        monitor.home_unknown = false;
+        self.timers.stop(Timer::KeepAliveNoAnswer(index));
+        let next = self.random.around(self.config.keep_alive_interval);
+        self.timers.set(Timer::KeepAlive(index), now + next);
+    }
+
+    /// RFC 5352 §3.5: an element that cannot be reached MUST be removed.
+    pub(super) fn keep_alive_no_answer(&mut self, now: Instant, index: ElementIndex) {
+        self.remove_element(now, index, RemovalReason::Unreachable);
+    }
+
+    /// An association with elements has ended, or could not be opened. In the first case they may still live, and are
+    /// asked over a new one; in the second they are unreachable.
+    pub(super) fn elements_ended(&mut self, now: Instant, ended: Association, aborted: bool) {
+        let never_open = ended.standing == Standing::Opening;
+        for index in ended.elements {
+            if let Some(monitor) = self.monitors.get_mut(&index) {
+                monitor.association = None;
+                if never_open && aborted {
+                    self.remove_element(now, index, RemovalReason::Unreachable);
+                } else {
+                    self.send_keep_alive(now, index);
+                }
+            }
+        }
+    }
+}

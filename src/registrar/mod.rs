@@ -1,0 +1,229 @@
+//! The registrar, which the RFCs also call ENRP server: it keeps the handlespace, serves elements and users
+//! (ASAP, RFC 5352), and agrees with its peers and takes over from those that die (ENRP, RFC 5353).
+//!
+//! One file an affair: [`asap`](self) requests, keep-alives, peers, start-up, synchronization, takeover.
+
+mod announce;
+mod asap;
+mod associations;
+mod config;
+mod event;
+mod keep_alive;
+mod outbox;
+mod peers;
+mod startup;
+mod sync;
+mod takeover;
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+pub use self::config::{RegistrarConfig, RegistrarLimits};
+pub use self::event::{RegistrarEvent, RemovalReason};
+
+use self::associations::Associations;
+use self::event::Event;
+use self::keep_alive::Monitor;
+use self::outbox::{Outbox, Record};
+use self::peers::{ConfiguredPeer, Peer};
+use self::startup::Phase;
+use self::takeover::Takeover;
+use self::timers::{Timer, Timers};
+use crate::handlespace::{ElementIndex, Handlespace};
+use crate::machine::{Action, AssociationId, CloseReason, Input, Machine};
+use crate::random::Random;
+use crate::time::Instant;
+use crate::wire::{PayloadProtocol, ServerIdentifier};
+
+/// A registrar.
+///
+/// ```
+/// use core::net::{IpAddr, Ipv4Addr};
+/// use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
+/// use rserpool::{Action, EndpointBuf, Input, Instant, Machine, Protocol};
+///
+/// let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// let enrp = EndpointBuf::single(Protocol::Sctp, localhost, 9901);
+/// // A real one takes its seed from the operating system's randomness.
+/// let mut registrar = Registrar::new(RegistrarConfig::new(enrp, 42));
+///
+/// // The event loop. This one has no network: it ends after its first round.
+/// let mut input = Some(Input::Timeout);
+/// while let Some(next) = input.take() {
+///     registrar.handle(Instant::from_millis(1), next);
+///     while let Some(action) = registrar.poll_action() {
+///         match action {
+///             Action::Open { association, remote, .. } => {
+///                 println!("connect to {remote}, call it {association}");
+///             }
+///             Action::Send { association, message } => println!("send {} octets", message.octets.len()),
+///             Action::Close { association } | Action::Abort { association } => println!("end {association}"),
+///             Action::Multicast { octets, .. } => println!("announce {} octets", octets.len()),
+///             Action::Event(RegistrarEvent::Serving) => println!("here I am"),
+///             Action::Event(event) => println!("{event:?}"),
+///             _ => {}
+///         }
+///     }
+///     // Here a real loop waits for its sockets, but no longer than this:
+///     let _until = registrar.poll_timeout();
+/// }
+/// assert!(registrar.is_serving());
+/// ```
+#[derive(Debug)]
+pub struct Registrar {
+    config: RegistrarConfig,
+    identifier: ServerIdentifier,
+    random: Random,
+    phase: Phase,
+    handlespace: Handlespace,
+    /// The elements that this registrar owns, and how they are.
+    monitors: BTreeMap<ElementIndex, Monitor>,
+    associations: Associations,
+    configured: alloc::vec::Vec<ConfiguredPeer>,
+    peers: BTreeMap<ServerIdentifier, Peer>,
+    /// The takeovers that this registrar has initiated, by target.
+    takeovers: BTreeMap<ServerIdentifier, Takeover>,
+    timers: Timers,
+    outbox: Outbox,
+    current: Option<Record>,
+}
+
+impl Registrar {
+    /// A registrar that begins its start-up with the first input.
+    #[must_use]
+    pub fn new(config: RegistrarConfig) -> Self {
+        let mut random = Random::new(config.seed);
+        // RFC 5353 §3.2.1: a random number that is not zero, the same for the registrar's lifetime.
+        let identifier = match config.identifier {
+            ServerIdentifier::NONE => ServerIdentifier(random.non_zero_u32()),
+            identifier => identifier,
+        };
+        let configured = config.peers.iter().cloned().map(ConfiguredPeer::new).collect();
+        let mut timers = Timers::default();
+        timers.set(Timer::Start, Instant::ZERO);
+        Self {
+            identifier,
+            random,
+            phase: Phase::Starting,
+            handlespace: Handlespace::new(config.limits.handlespace),
+            monitors: BTreeMap::new(),
+            associations: Associations::default(),
+            configured,
+            peers: BTreeMap::new(),
+            takeovers: BTreeMap::new(),
+            timers,
+            outbox: Outbox::default(),
+            current: None,
+            config,
+        }
+    }
+
+    /// Its identifier among registrars.
+    #[must_use]
+    pub fn identifier(&self) -> ServerIdentifier {
+        self.identifier
+    }
+
+    /// Whether its start-up is over and it serves elements and users.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
+    /// What it knows of pools and elements.
+    #[must_use]
+    pub fn handlespace(&self) -> &Handlespace {
+        &self.handlespace
+    }
+
+    /// The registrars that it knows, without itself.
+    pub fn peers(&self) -> impl Iterator<Item = ServerIdentifier> + '_ {
+        self.peers.keys().copied()
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outbox.push(Record::Event(event));
+    }
+
+    fn accepted(&mut self, association: AssociationId, peer: crate::Endpoint<'_>) {
+        if self.associations.len() >= self.config.limits.associations {
+            self.outbox.push(Record::Abort { association });
+            return;
+        }
+        self.associations.accepted(association, peer);
+    }
+
+    fn opened(&mut self, now: Instant, association: AssociationId, peer: crate::Endpoint<'_>) {
+        if !self.associations.opened(association, peer) {
+            self.outbox.push(Record::Abort { association });
+            return;
+        }
+        self.enrp_opened(now, association);
+        self.keep_alive_opened(now, association);
+    }
+
+    fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
+        let Some(ended) = self.associations.remove(association) else { return };
+        self.enrp_ended(now, association, &ended);
+        self.elements_ended(now, ended, reason.is_none());
+    }
+
+    fn run_timers(&mut self, now: Instant) {
+        // Timers set while these run are due at the next call, so that a step that goes on at once is interrupted.
+        for timer in self.timers.take_due(now) {
+            match timer {
+                Timer::Start => self.start(now),
+                Timer::Mentor => self.mentor_timeout(now),
+                Timer::Reconnect => self.reconnect(now),
+                Timer::Heartbeat => self.heartbeat(now),
+                Timer::Announce => self.announce(now),
+                Timer::PeerSilent(peer) => self.peer_silent(now, peer),
+                Timer::PeerNoResponse(peer) => self.peer_no_response(now, peer),
+                Timer::PeerNotActive(peer) => self.peer_not_taken_over(now, peer),
+                Timer::Sync(peer) => self.sync_timeout(peer),
+                Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
+                Timer::Claim(target) => self.claim(now, target),
+                Timer::KeepAlive(element) => self.keep_alive_due(now, element),
+                Timer::KeepAliveNoAnswer(element) => self.keep_alive_no_answer(now, element),
+                Timer::Expiry(element) => self.expired(now, element),
+            }
+        }
+    }
+}
+
+impl Machine for Registrar {
+    type Event<'a> = RegistrarEvent<'a>;
+
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Timeout => {}
+            Input::Opened { association, peer } => self.opened(now, association, peer),
+            Input::Accepted { association, peer } => self.accepted(association, peer),
+            Input::OpenFailed { association } => self.ended(now, association, None),
+            Input::Closed { association, reason } => self.ended(now, association, Some(reason)),
+            Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
+                self.asap_message(now, association, octets);
+            }
+            Input::Message { association, protocol: PayloadProtocol::ENRP, octets } => {
+                self.enrp_message(now, association, octets);
+            }
+            // Registrars have no data channel, and hear announcements by association only.
+            Input::Message { .. } | Input::Datagram { .. } => {}
+        }
+        self.run_timers(now);
+    }
+
+    fn poll_action(&mut self) -> Option<Action<'_, RegistrarEvent<'_>>> {
+        let record = self.outbox.pop()?;
+        let record = self.current.insert(record);
+        Some(record.as_action(self.outbox.octets()))
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}
+
+/// A pool handle with its element's identifier, owned.
+pub(crate) type OwnedHandle = Box<[u8]>;

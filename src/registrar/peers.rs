@@ -1,0 +1,370 @@
+//! The peer list: who the other registrars are, whether they live, and talking to them (RFC 5353 §3.1, §3.4).
+
+use alloc::vec::Vec;
+
+use super::Registrar;
+use super::associations::{Association, Standing};
+use super::event::Event;
+use super::outbox::{Outbox, Record};
+use super::timers::Timer;
+use crate::endpoint::EndpointBuf;
+use crate::machine::{AssociationId, Purpose};
+use crate::time::Instant;
+use crate::wire::enrp::{self, Body, Message, Presence};
+use crate::wire::{
+    ErrorCause, PayloadProtocol, Sequence, ServerIdentifier, ServerInformation, TransportUse, Unknown, Unrecognized,
+};
+
+/// A registrar that the configuration names.
+#[derive(Debug)]
+pub(super) struct ConfiguredPeer {
+    pub(super) endpoint: EndpointBuf,
+    /// The association that was opened to it.
+    pub(super) association: Option<AssociationId>,
+}
+
+impl ConfiguredPeer {
+    pub(super) fn new(endpoint: EndpointBuf) -> Self {
+        Self { endpoint, association: None }
+    }
+}
+
+/// Whether a peer lives, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It was heard lately.
+    Active,
+    /// It was asked whether it lives, and has not answered yet.
+    Suspected,
+    /// Another registrar wants to take it over, or has noticed that it is dead; it is not asked any more
+    /// (RFC 5353 §3.5.1).
+    NotActive,
+}
+
+/// A registrar whose identifier is known.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) endpoint: Option<EndpointBuf>,
+    pub(super) association: Option<AssociationId>,
+    pub(super) status: Status,
+}
+
+impl Registrar {
+    pub(super) fn enrp_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
+        let Some(entry) = self.associations.get(association) else { return };
+        let receiver = entry.server.unwrap_or(ServerIdentifier::NONE);
+        let decoded = match Message::decode(octets) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                // RFC 5353 §3.7. An error is never answered with an error.
+                let is_error = octets.first() == Some(&enrp::message_type::ERROR);
+                if let Some(cause) = error.cause(octets).filter(|_| !is_error) {
+                    self.send_error(association, receiver, &[cause]);
+                }
+                return;
+            }
+        };
+        let message = decoded.message;
+        // A registrar has no business with itself, and one without identifier is none.
+        if message.sender == self.identifier || !message.sender.is_some() {
+            return;
+        }
+        if !self.heard(now, association, message.sender) {
+            return;
+        }
+        self.report_unrecognized(association, &message, &decoded.unrecognized);
+        let sender = message.sender;
+        match message.body {
+            Body::Presence(presence) => self.presence(now, association, sender, &presence),
+            Body::HandleTableRequest { own_children_only } => {
+                self.handle_table_request(association, sender, own_children_only);
+            }
+            Body::HandleTableResponse(response) => self.handle_table_response(now, association, sender, &response),
+            Body::HandleUpdate(update) => self.handle_update(&update),
+            Body::ListRequest => self.list_request(association, sender),
+            Body::ListResponse(response) => self.list_response(now, association, &response),
+            Body::InitTakeover(target) => self.init_takeover(now, sender, target),
+            Body::InitTakeoverAck(target) => self.init_takeover_ack(now, sender, target),
+            Body::TakeoverServer(target) => self.takeover_server(sender, target),
+            Body::Error(_) => {}
+        }
+    }
+
+    fn report_unrecognized(
+        &mut self,
+        association: AssociationId,
+        message: &Message<'_>,
+        unrecognized: &Unrecognized<'_>,
+    ) {
+        if unrecognized.is_empty() || matches!(message.body, Body::Error(_)) {
+            return;
+        }
+        let causes: Vec<_> = unrecognized.iter().map(|p| ErrorCause::unrecognized_parameter(p)).collect();
+        self.send_error(association, message.sender, &causes);
+    }
+
+    fn send_error(&mut self, association: AssociationId, receiver: ServerIdentifier, causes: &[ErrorCause<'_>]) {
+        let message = Message::new(self.identifier, receiver, Body::Error(Sequence::new(causes)));
+        send(&mut self.outbox, association, &message);
+    }
+
+    /// A message of a peer has come: the peer lives (RFC 5353 §3.4.1, §3.4.3). False if it is one too many.
+    fn heard(&mut self, now: Instant, association: AssociationId, sender: ServerIdentifier) -> bool {
+        let known = self.peers.contains_key(&sender);
+        if !known && self.peers.len() >= self.config.limits.peers {
+            return false;
+        }
+        if let Some(entry) = self.associations.get_mut(association) {
+            entry.server = Some(sender);
+        }
+        let peer = self.peers.entry(sender).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        if !peer.association.is_some_and(|association| self.associations.is_open(association)) {
+            peer.association = Some(association);
+        }
+        peer.status = Status::Active;
+        self.timers.set(Timer::PeerSilent(sender), now + self.config.max_time_last_heard);
+        self.timers.stop(Timer::PeerNoResponse(sender));
+        self.timers.stop(Timer::PeerNotActive(sender));
+        if self.takeovers.contains_key(&sender) {
+            self.abort_takeover(sender);
+        }
+        if !known {
+            self.event(Event::PeerFound { peer: sender });
+            // RFC 5353 §3.4.1: the new peer is made to tell all about itself.
+            self.send_presence(association, sender, ReplyRequired::Yes);
+        }
+        true
+    }
+
+    fn presence(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        sender: ServerIdentifier,
+        presence: &Presence<'_>,
+    ) {
+        if let Some(information) = presence.server_information.filter(|information| information.identifier == sender) {
+            if let Some(peer) = self.peers.get_mut(&sender) {
+                peer.endpoint = EndpointBuf::from_transport(&information.transport);
+            }
+        }
+        if presence.reply_required {
+            self.send_presence(association, sender, ReplyRequired::No);
+        }
+        if let Some(checksum) = presence.checksum {
+            self.audit(now, sender, checksum);
+        }
+    }
+
+    /// Tells one peer of this registrar's presence.
+    pub(super) fn send_presence(
+        &mut self,
+        association: AssociationId,
+        receiver: ServerIdentifier,
+        reply_required: ReplyRequired,
+    ) {
+        let Self { config, handlespace, outbox, identifier, .. } = self;
+        let transport = config.enrp.as_transport(TransportUse::DataOnly);
+        let presence = Presence {
+            reply_required: reply_required == ReplyRequired::Yes,
+            checksum: Some(handlespace.checksum(*identifier)),
+            server_information: Some(ServerInformation {
+                identifier: *identifier,
+                transport,
+                unknown: Unknown::NONE,
+            }),
+        };
+        send(outbox, association, &Message::new(*identifier, receiver, Body::Presence(presence)));
+    }
+
+    /// RFC 5353 §3.4.2.
+    pub(super) fn heartbeat(&mut self, now: Instant) {
+        self.announce_presence();
+        self.timers.set(Timer::Heartbeat, now + self.config.peer_heartbeat_cycle);
+    }
+
+    /// Tells all peers of this registrar's presence.
+    pub(super) fn announce_presence(&mut self) {
+        let open: Vec<_> = self.open_peers().collect();
+        for association in open {
+            self.send_presence(association, ServerIdentifier::NONE, ReplyRequired::No);
+        }
+    }
+
+    /// The associations with the peers that can be spoken to.
+    fn open_peers(&self) -> impl Iterator<Item = AssociationId> + '_ {
+        let open = |association: &AssociationId| self.associations.is_open(*association);
+        self.peers.values().filter_map(|peer| peer.association).filter(open)
+    }
+
+    /// Sends a message to all peers (RFC 5353 §3.1). Those that cannot be reached now find out by the audit.
+    pub(super) fn group_cast(&mut self, body: Body<'_>) {
+        let message = Message::new(self.identifier, ServerIdentifier::NONE, body);
+        let Some(octets) = self.outbox.write(message.encoded_len(), |buffer| message.encode(buffer)) else { return };
+        let open: Vec<_> = self.open_peers().collect();
+        for association in open {
+            let octets = octets.clone();
+            self.outbox.push(Record::Send { association, protocol: PayloadProtocol::ENRP, octets });
+        }
+    }
+
+    /// Sends a message to one peer.
+    pub(super) fn send_to_peer(&mut self, receiver: ServerIdentifier, body: Body<'_>) {
+        let association = self.peers.get(&receiver).and_then(|peer| peer.association);
+        if let Some(association) = association.filter(|association| self.associations.is_open(*association)) {
+            send(&mut self.outbox, association, &Message::new(self.identifier, receiver, body));
+        }
+    }
+
+    /// Opens associations to the configured peers that have none.
+    pub(super) fn reconnect(&mut self, now: Instant) {
+        for index in 0..self.configured.len() {
+            let Some(peer) = self.configured.get(index) else { continue };
+            if self.associations.find(peer.endpoint.as_endpoint()).is_none() {
+                let remote = peer.endpoint.clone();
+                let association = self.open_enrp(remote);
+                if let Some(peer) = self.configured.get_mut(index) {
+                    peer.association = Some(association);
+                }
+            }
+        }
+        if !self.configured.is_empty() {
+            self.timers.set(Timer::Reconnect, now + self.config.max_time_no_response);
+        }
+    }
+
+    fn open_enrp(&mut self, remote: EndpointBuf) -> AssociationId {
+        let association = self.associations.open(remote.clone());
+        self.outbox.push(Record::Open { association, purpose: Purpose::Enrp, remote });
+        association
+    }
+
+    /// A peer that a mentor has told of.
+    pub(super) fn learn_peer(&mut self, now: Instant, identifier: ServerIdentifier, endpoint: Option<EndpointBuf>) {
+        if identifier == self.identifier || !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
+            return;
+        }
+        let peer = self.peers.entry(identifier).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        peer.endpoint = endpoint.or(peer.endpoint.take());
+        self.timers.set(Timer::PeerSilent(identifier), now + self.config.max_time_last_heard);
+        self.reach(identifier);
+    }
+
+    /// Sees to it that there is an association with a peer, and returns it if it is open.
+    fn reach(&mut self, identifier: ServerIdentifier) -> Option<AssociationId> {
+        let peer = self.peers.get(&identifier)?;
+        if let Some(association) = peer.association.filter(|association| self.associations.get(*association).is_some()) {
+            return Some(association).filter(|association| self.associations.is_open(*association));
+        }
+        let remote = peer.endpoint.clone()?;
+        let association = match self.associations.find(remote.as_endpoint()) {
+            Some(association) => association,
+            None => self.open_enrp(remote),
+        };
+        if let Some(entry) = self.associations.get_mut(association) {
+            entry.server = Some(identifier);
+        }
+        if let Some(peer) = self.peers.get_mut(&identifier) {
+            peer.association = Some(association);
+        }
+        Some(association).filter(|association| self.associations.is_open(*association))
+    }
+
+    /// An association is open: if it leads to a peer, the peer is asked who it is.
+    pub(super) fn enrp_opened(&mut self, now: Instant, association: AssociationId) {
+        let configured = self.configured.iter().any(|peer| peer.association == Some(association));
+        let server = self.associations.get(association).and_then(|entry| entry.server);
+        if configured || server.is_some() {
+            self.send_presence(association, server.unwrap_or(ServerIdentifier::NONE), ReplyRequired::Yes);
+            self.mentor_found(now, association);
+        }
+    }
+
+    /// An association has ended; maybe it led to a peer.
+    pub(super) fn enrp_ended(&mut self, now: Instant, association: AssociationId, ended: &Association) {
+        for peer in &mut self.configured {
+            if peer.association == Some(association) {
+                peer.association = None;
+            }
+        }
+        self.mentor_lost(now, association);
+        let Some(identifier) = ended.server else { return };
+        let Some(peer) = self.peers.get_mut(&identifier).filter(|peer| peer.association == Some(association)) else {
+            return;
+        };
+        peer.association = None;
+        match (peer.status, ended.standing) {
+            // RFC 5353 §3.4.3: the send fails.
+            (Status::Suspected, Standing::Opening) => self.peer_dead(now, identifier),
+            (Status::Active, _) => self.suspect(now, identifier),
+            _ => {}
+        }
+    }
+
+    /// RFC 5353 §3.4.3: a peer has not been heard for MAX-TIME-LAST-HEARD.
+    pub(super) fn peer_silent(&mut self, now: Instant, peer: ServerIdentifier) {
+        self.suspect(now, peer);
+    }
+
+    /// Asks a peer whether it lives.
+    fn suspect(&mut self, now: Instant, identifier: ServerIdentifier) {
+        let Some(peer) = self.peers.get_mut(&identifier) else { return };
+        if peer.status != Status::Active {
+            return;
+        }
+        peer.status = Status::Suspected;
+        self.timers.stop(Timer::PeerSilent(identifier));
+        self.timers.set(Timer::PeerNoResponse(identifier), now + self.config.max_time_no_response);
+        self.event(Event::PeerSuspected { peer: identifier });
+        // If the association has to be opened first, the question follows then.
+        if let Some(association) = self.reach(identifier) {
+            self.send_presence(association, identifier, ReplyRequired::Yes);
+        }
+    }
+
+    pub(super) fn peer_no_response(&mut self, now: Instant, peer: ServerIdentifier) {
+        self.peer_dead(now, peer);
+    }
+
+    fn peer_dead(&mut self, now: Instant, identifier: ServerIdentifier) {
+        self.timers.stop(Timer::PeerNoResponse(identifier));
+        self.event(Event::PeerDead { peer: identifier });
+        if self.is_serving() {
+            self.initiate_takeover(now, identifier);
+        } else {
+            self.forget_peer(identifier);
+        }
+    }
+
+    /// Takes a peer off the list.
+    pub(super) fn forget_peer(&mut self, identifier: ServerIdentifier) {
+        let Some(peer) = self.peers.remove(&identifier) else { return };
+        for timer in [
+            Timer::PeerSilent(identifier),
+            Timer::PeerNoResponse(identifier),
+            Timer::PeerNotActive(identifier),
+            Timer::Sync(identifier),
+        ] {
+            self.timers.stop(timer);
+        }
+        if let Some(association) = peer.association {
+            if self.associations.remove(association).is_some() {
+                self.outbox.push(Record::Abort { association });
+            }
+        }
+    }
+}
+
+/// Whether a peer has to answer an ENRP_PRESENCE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReplyRequired {
+    Yes,
+    No,
+}
+
+/// Sends an ENRP message.
+pub(super) fn send(outbox: &mut Outbox, association: AssociationId, message: &Message<'_>) {
+    if let Some(octets) = outbox.write(message.encoded_len(), |buffer| message.encode(buffer)) {
+        outbox.push(Record::Send { association, protocol: PayloadProtocol::ENRP, octets });
+    }
+}

@@ -1,0 +1,204 @@
+//! Keeping handlespaces the same: updates, downloads, audits (RFC 5353 §3.2.3, §3.3, §3.6).
+
+use alloc::vec::Vec;
+
+use super::Registrar;
+use super::associations::Download;
+use super::event::Event;
+use super::peers::send;
+use super::startup::Phase;
+use super::timers::Timer;
+use crate::handlespace::ElementIndex;
+use crate::machine::AssociationId;
+use crate::time::Instant;
+use crate::wire::enrp::{Body, HandleTableResponse, HandleUpdate, Message, PoolEntries, PoolEntry, UpdateAction};
+use crate::wire::{PeChecksum, PoolElement, PoolHandle, Sequence, ServerIdentifier};
+
+impl Registrar {
+    /// Tells all peers that an element has come, changed or gone (RFC 5353 §3.3).
+    pub(super) fn announce_update(&mut self, action: UpdateAction, index: ElementIndex) {
+        let Some(element) = self.handlespace.element(index) else { return };
+        let (pool_handle, octets) = (element.pool_handle().octets().to_vec(), element.octets().to_vec());
+        let Some(pool_element) = PoolElement::from_octets(&octets) else { return };
+        self.group_cast(Body::HandleUpdate(HandleUpdate {
+            action,
+            pool_handle: PoolHandle::new(&pool_handle),
+            pool_element,
+            takeover_suggested: false,
+        }));
+    }
+
+    /// RFC 5353 §3.3.1, §3.3.2, as a peer.
+    pub(super) fn handle_update(&mut self, update: &HandleUpdate<'_>) {
+        let element = &update.pool_element;
+        // News of an element that is ours can only be old: whoever sends it does not know yet where the element went,
+        // or has it from us.
+        let known = self.handlespace.find(update.pool_handle, element.identifier);
+        match update.action {
+            UpdateAction::AddPe => {
+                if element.home != self.identifier {
+                    self.absorb(update.pool_handle, element);
+                }
+            }
+            UpdateAction::DelPe => {
+                let Some(index) = known else { return };
+                if self.monitors.contains_key(&index) && element.home != self.identifier {
+                    return;
+                }
+                self.unwatch(index);
+                self.handlespace.remove(index);
+            }
+        }
+    }
+
+    /// Takes over what a peer says of an element that is not ours, or no longer.
+    fn absorb(&mut self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) {
+        // A peer's element that does not fit its pool here is left out; the RFC has no word for it.
+        if let Ok((index, _)) = self.handlespace.register(pool_handle, element) {
+            self.unwatch(index);
+        }
+    }
+
+    /// Gives a peer the handle table, or the next part of it (RFC 5353 §3.2.3, §3.6.3).
+    pub(super) fn handle_table_request(
+        &mut self,
+        association: AssociationId,
+        sender: ServerIdentifier,
+        own_children_only: bool,
+    ) {
+        let Self { associations, handlespace, outbox, config, identifier, phase, .. } = self;
+        let Some(entry) = associations.get_mut(association) else { return };
+        let mut response =
+            HandleTableResponse { rejected: true, more_to_send: false, pool_entries: PoolEntries::empty() };
+        // Another request than the one whose answer is under way begins anew.
+        let download = entry.download.take().filter(|download| download.own_children_only == own_children_only);
+        if *phase != Phase::Serving {
+            send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
+            return;
+        }
+        response.rejected = false;
+        let owner = own_children_only.then_some(*identifier);
+        let mut elements = handlespace.read_from(download.as_ref().map(|download| &download.behind), owner).peekable();
+        let mut views: Vec<(PoolHandle<'_>, PoolElement<'_>)> = Vec::new();
+        let (mut room, mut behind) = (60_000usize, None);
+        while let Some(element) = elements.peek() {
+            let size = element.octets().len() + element.pool_handle().octets().len() + 8;
+            if views.len() >= config.limits.table_response_elements || (size > room && !views.is_empty()) {
+                break;
+            }
+            room = room.saturating_sub(size);
+            views.push((element.pool_handle(), element.view()));
+            behind = Some(element.cursor());
+            elements.next();
+        }
+        response.more_to_send = elements.peek().is_some();
+        entry.download = behind
+            .filter(|_| response.more_to_send)
+            .map(|behind| Download { own_children_only, behind });
+        let elements: Vec<PoolElement<'_>> = views.iter().map(|(_, element)| *element).collect();
+        let mut entries: Vec<PoolEntry<'_>> = Vec::new();
+        let mut rest = elements.as_slice();
+        for pool in views.chunk_by(|(a, _), (b, _)| a == b) {
+            let (these, behind) = rest.split_at(pool.len().min(rest.len()));
+            rest = behind;
+            if let Some((pool_handle, _)) = pool.first() {
+                entries.push(PoolEntry { pool_handle: *pool_handle, pool_elements: Sequence::new(these) });
+            }
+        }
+        response.pool_entries = PoolEntries::new(&entries);
+        send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
+    }
+
+    pub(super) fn handle_table_response(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        sender: ServerIdentifier,
+        response: &HandleTableResponse<'_>,
+    ) {
+        if let Phase::Downloading { mentor, refusals } = self.phase {
+            if mentor == association {
+                if response.rejected {
+                    self.refused(now, mentor, refusals);
+                    return;
+                }
+                // RFC 5353 §3.2.3. What the table says is ours dates from an earlier life of this registrar.
+                for (pool_handle, element) in response.pool_entries.iter() {
+                    if element.home != self.identifier {
+                        self.absorb(pool_handle, &element);
+                    }
+                }
+                if response.more_to_send {
+                    self.request_table(now, mentor);
+                } else {
+                    self.download_complete(now);
+                }
+                return;
+            }
+        }
+        if self.timers.is_running(Timer::Sync(sender)) {
+            self.sync_response(now, sender, response);
+        }
+    }
+
+    /// Compares what a peer says of its elements with what is known of them (RFC 5353 §3.6.1).
+    pub(super) fn audit(&mut self, now: Instant, peer: ServerIdentifier, checksum: PeChecksum) {
+        if !self.is_serving()
+            || self.handlespace.checksum(peer) == checksum
+            || self.timers.is_running(Timer::Sync(peer))
+            || self.timers.is_running(Timer::Claim(peer))
+        {
+            return;
+        }
+        self.event(Event::Inconsistent { peer });
+        // RFC 5353 §3.6.3 1.
+        let elements: Vec<ElementIndex> = self.handlespace.owned_by(peer).collect();
+        for index in elements {
+            self.handlespace.mark(index);
+        }
+        self.request_own_children(now, peer);
+    }
+
+    /// RFC 5353 §3.6.3 2.
+    fn request_own_children(&mut self, now: Instant, peer: ServerIdentifier) {
+        self.timers.set(Timer::Sync(peer), now + self.config.max_time_no_response);
+        self.send_to_peer(peer, Body::HandleTableRequest { own_children_only: true });
+    }
+
+    /// RFC 5353 §3.6.3 4, 5.
+    fn sync_response(&mut self, now: Instant, peer: ServerIdentifier, response: &HandleTableResponse<'_>) {
+        self.timers.stop(Timer::Sync(peer));
+        if response.rejected {
+            // The next presence tells whether it is still needed.
+            return;
+        }
+        for (pool_handle, element) in response.pool_entries.iter() {
+            if element.home == peer && self.may_take(pool_handle, &element) {
+                self.absorb(pool_handle, &element);
+            }
+        }
+        if response.more_to_send {
+            self.request_own_children(now, peer);
+            return;
+        }
+        let gone: Vec<ElementIndex> = self
+            .handlespace
+            .owned_by(peer)
+            .filter(|index| self.handlespace.element(*index).is_some_and(|element| element.is_marked()))
+            .collect();
+        for index in gone {
+            self.handlespace.remove(index);
+        }
+        self.event(Event::Synchronized { peer });
+    }
+
+    /// Whether a peer's claim to an element counts: not against an element that speaks with this registrar right now.
+    fn may_take(&self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> bool {
+        let Some(index) = self.handlespace.find(pool_handle, element.identifier) else { return true };
+        let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
+        !association.is_some_and(|association| self.associations.is_open(association))
+    }
+
+    /// A peer has not answered in time; its next presence starts the audit again.
+    pub(super) fn sync_timeout(&mut self, _peer: ServerIdentifier) {}
+}

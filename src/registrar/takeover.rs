@@ -1,0 +1,154 @@
+//! Taking over a dead registrar's elements (RFC 5353 §3.5).
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::Registrar;
+use super::event::Event;
+use super::peers::Status;
+use super::timers::Timer;
+use crate::handlespace::ElementIndex;
+use crate::time::Instant;
+use crate::wire::ServerIdentifier;
+use crate::wire::enrp::Body;
+
+/// A takeover that this registrar has initiated.
+#[derive(Debug)]
+pub(super) struct Takeover {
+    /// The peers that have not acknowledged it yet.
+    missing: BTreeSet<ServerIdentifier>,
+    /// Whether those were asked a second time.
+    repeated: bool,
+}
+
+impl Registrar {
+    /// RFC 5353 §3.5.1.
+    pub(super) fn initiate_takeover(&mut self, now: Instant, target: ServerIdentifier) {
+        if self.takeovers.contains_key(&target) {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.status = Status::NotActive;
+        }
+        self.group_cast(Body::InitTakeover(target));
+        let others = self.peers.iter().filter(|(id, peer)| **id != target && peer.status == Status::Active);
+        let missing = others.map(|(id, _)| *id).collect();
+        self.takeovers.insert(target, Takeover { missing, repeated: false });
+        self.timers.set(Timer::TakeoverAcks(target), now + self.config.max_time_no_response);
+        self.event(Event::TakeoverInitiated { target });
+        self.complete_if_acknowledged(now, target);
+    }
+
+    /// RFC 5353 §3.5.1, as a peer of the initiator.
+    pub(super) fn init_takeover(&mut self, now: Instant, sender: ServerIdentifier, target: ServerIdentifier) {
+        if target == self.identifier {
+            // 1. A false alarm.
+            self.announce_presence();
+            return;
+        }
+        if self.takeovers.contains_key(&target) {
+            // 2. Both want it: the one with the greater identifier gets it.
+            if self.identifier > sender {
+                return;
+            }
+            self.abort_takeover(target);
+        }
+        // 3.
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.status = Status::NotActive;
+            self.timers.stop(Timer::PeerSilent(target));
+            self.timers.stop(Timer::PeerNoResponse(target));
+            // Should the initiator die before it is done, somebody has to notice.
+            self.timers.set(Timer::PeerNotActive(target), now + self.config.max_time_last_heard);
+        }
+        self.send_to_peer(sender, Body::InitTakeoverAck(target));
+    }
+
+    pub(super) fn init_takeover_ack(&mut self, now: Instant, sender: ServerIdentifier, target: ServerIdentifier) {
+        if let Some(takeover) = self.takeovers.get_mut(&target) {
+            takeover.missing.remove(&sender);
+            self.complete_if_acknowledged(now, target);
+        }
+    }
+
+    /// Some have not acknowledged: they are asked once more, and then done without. They are watched over as peers, and
+    /// the audit tells them the outcome.
+    pub(super) fn takeover_acks_timeout(&mut self, now: Instant, target: ServerIdentifier) {
+        let Some(takeover) = self.takeovers.get_mut(&target) else { return };
+        if takeover.repeated {
+            takeover.missing.clear();
+            self.complete_if_acknowledged(now, target);
+            return;
+        }
+        takeover.repeated = true;
+        let missing: Vec<_> = takeover.missing.iter().copied().collect();
+        for peer in missing {
+            self.send_to_peer(peer, Body::InitTakeover(target));
+        }
+        self.timers.set(Timer::TakeoverAcks(target), now + self.config.max_time_no_response);
+    }
+
+    /// The target lives, or another registrar takes it over.
+    pub(super) fn abort_takeover(&mut self, target: ServerIdentifier) {
+        if self.takeovers.remove(&target).is_some() {
+            self.timers.stop(Timer::TakeoverAcks(target));
+            self.event(Event::TakeoverAborted { target });
+        }
+    }
+
+    /// RFC 5353 §3.5.2.
+    fn complete_if_acknowledged(&mut self, now: Instant, target: ServerIdentifier) {
+        if !self.takeovers.get(&target).is_some_and(|takeover| takeover.missing.is_empty()) {
+            return;
+        }
+        self.takeovers.remove(&target);
+        self.timers.stop(Timer::TakeoverAcks(target));
+        self.group_cast(Body::TakeoverServer(target));
+        self.forget_peer(target);
+        let elements = self.handlespace.owned_by(target).count();
+        self.event(Event::TakenOver { target, elements });
+        self.claim(now, target);
+    }
+
+    /// Claims some of a dead peer's elements, and the rest as soon as other inputs have had their turn.
+    pub(super) fn claim(&mut self, now: Instant, target: ServerIdentifier) {
+        let step = self.config.limits.claim_step.max(1);
+        let elements: Vec<ElementIndex> = self.handlespace.owned_by(target).take(step).collect();
+        let more = elements.len() == step;
+        for index in elements {
+            self.handlespace.set_home(index, self.identifier);
+            self.begin_watch(now, index, None);
+            if let Some(monitor) = self.monitors.get_mut(&index) {
+                monitor.home_unknown = true;
+            }
+            self.send_keep_alive(now, index);
+        }
+        if more {
+            self.timers.set(Timer::Claim(target), now);
+        }
+    }
+
+    /// RFC 5353 §3.5.2, as a peer of the initiator.
+    pub(super) fn takeover_server(&mut self, sender: ServerIdentifier, target: ServerIdentifier) {
+        self.abort_takeover(target);
+        if target == self.identifier {
+            // The others were wrong. What the initiator has claimed is its own until the elements register again.
+            self.announce_presence();
+        } else {
+            self.forget_peer(target);
+        }
+        let elements: Vec<ElementIndex> = self.handlespace.owned_by(target).collect();
+        for index in elements {
+            self.unwatch(index);
+            self.handlespace.set_home(index, sender);
+        }
+        self.event(Event::TakenOverByPeer { target, by: sender });
+    }
+
+    /// A peer that was to be taken over by another registrar is still on the list: the initiator has failed.
+    pub(super) fn peer_not_taken_over(&mut self, now: Instant, target: ServerIdentifier) {
+        if self.peers.get(&target).is_some_and(|peer| peer.status == Status::NotActive) {
+            self.initiate_takeover(now, target);
+        }
+    }
+}

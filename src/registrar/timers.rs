@@ -1,0 +1,87 @@
+//! The registrar's timers: one moment for each thing that waits.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::handlespace::ElementIndex;
+use crate::time::Instant;
+use crate::wire::ServerIdentifier;
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The start-up.
+    Start,
+    /// The mentor's answer, or the time to ask again.
+    Mentor,
+    /// The next attempt to reach configured peers.
+    Reconnect,
+    /// The next ENRP_PRESENCE to all peers.
+    Heartbeat,
+    /// The next ASAP_SERVER_ANNOUNCE.
+    Announce,
+    /// A peer has been silent for MAX-TIME-LAST-HEARD.
+    PeerSilent(ServerIdentifier),
+    /// A peer that was asked whether it lives has not answered.
+    PeerNoResponse(ServerIdentifier),
+    /// A peer that another registrar wanted to take over is still there.
+    PeerNotActive(ServerIdentifier),
+    /// A peer has not answered a request for its elements.
+    Sync(ServerIdentifier),
+    /// Acknowledgements of a takeover are missing.
+    TakeoverAcks(ServerIdentifier),
+    /// The next step of claiming a dead peer's elements.
+    Claim(ServerIdentifier),
+    /// The next keep-alive to an element.
+    KeepAlive(ElementIndex),
+    /// An element has not answered a keep-alive.
+    KeepAliveNoAnswer(ElementIndex),
+    /// A registration's life has ended.
+    Expiry(ElementIndex),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(Instant, Timer)>,
+    times: BTreeMap<Timer, Instant>,
+}
+
+impl Timers {
+    /// Sets a timer, anew if it is running.
+    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(old) = self.times.insert(timer, at) {
+            self.by_time.remove(&(old, timer));
+        }
+        self.by_time.insert((at, timer));
+    }
+
+    /// Stops a timer, if it is running.
+    pub(super) fn stop(&mut self, timer: Timer) {
+        if let Some(old) = self.times.remove(&timer) {
+            self.by_time.remove(&(old, timer));
+        }
+    }
+
+    pub(super) fn is_running(&self, timer: Timer) -> bool {
+        self.times.contains_key(&timer)
+    }
+
+    /// When the next one is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out all that are due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Timer> {
+        let mut due = Vec::new();
+        while let Some((at, timer)) = self.by_time.first().copied() {
+            if at > now {
+                break;
+            }
+            self.by_time.pop_first();
+            self.times.remove(&timer);
+            due.push(timer);
+        }
+        due
+    }
+}
