@@ -1,5 +1,6 @@
 //! Reliable Server Pooling
 #![no_std]
+#![forbid(unsafe_code)]
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]

@@ -1,1 +1,19 @@
-//! tbd
+//! Transports for rserpool, still without I/O: datagrams in, messages out, and the other way round.
+//!
+//! [`SctpOverUdp`] holds all SCTP associations of a process that run over UDP (RFC 6951), on any number of UDP
+//! sockets. An adapter gives it the datagrams that its sockets receive and the time, sends what it wants to have sent,
+//! and passes its events to a [`Machine`](rserpool::Machine).
+
+mod association;
+mod config;
+mod cookie;
+mod endpoint;
+mod packet;
+
+pub use self::config::{Limits, SctpConfig};
+pub use self::endpoint::{
+    AssociationHandle, Event, LocalPort, OpenError, SctpOverUdp, SendError, SocketIndex, Transmit,
+};
+
+/// The UDP port that SCTP packets are sent to unless something else is known (RFC 6951 §5.1).
+pub const ENCAPSULATION_PORT: u16 = 9899;

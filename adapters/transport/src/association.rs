@@ -1,0 +1,110 @@
+//! The seam to the SCTP implementation: one association over the `dcsctp` crate. No other file names that crate's
+//! types, so that it can be replaced here.
+
+use bytes::Bytes;
+use dcsctp::api::{DcSctpSocket, ErrorKind, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId};
+use rserpool::wire::PayloadProtocol;
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage};
+
+use crate::config::SctpConfig;
+
+/// What an association has to tell.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// A packet is to be sent.
+    Packet(Vec<u8>),
+    /// It stands.
+    Connected,
+    /// The peer has begun anew, and the association stands for what comes from now on.
+    Restarted,
+    /// It has ended.
+    Ended(CloseReason),
+    /// A message has come.
+    Message { protocol: PayloadProtocol, octets: Bytes },
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Empty,
+    TooLarge,
+    BufferFull,
+    Closed,
+}
+
+/// One SCTP association.
+pub(crate) struct Association {
+    socket: Box<dyn DcSctpSocket>,
+    /// The implementation's time starts with the association.
+    born: Instant,
+}
+
+impl Association {
+    pub(crate) fn new(now: Instant, config: &SctpConfig, local_port: u16, remote_port: u16) -> Self {
+        Self { socket: dcsctp::new_socket("", &config.options(local_port, remote_port)), born: now }
+    }
+
+    fn time(&self, now: Instant) -> SocketTime {
+        SocketTime::zero() + now.since(self.born)
+    }
+
+    /// Lets time pass; timers that are due run.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.socket.advance_time(self.time(now));
+    }
+
+    /// When [`Self::advance`] has to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let at = self.socket.poll_timeout();
+        (at != SocketTime::infinite_future()).then(|| self.born + (at - SocketTime::zero()))
+    }
+
+    pub(crate) fn connect(&mut self) {
+        self.socket.connect();
+    }
+
+    pub(crate) fn receive(&mut self, packet: &[u8]) {
+        self.socket.handle_input(packet);
+    }
+
+    pub(crate) fn send(&mut self, message: &OutgoingMessage<'_>) -> Result<(), Refused> {
+        use dcsctp::api::SendError;
+        let payload = Message::new(StreamId(message.stream), PpId(message.protocol.0), message.octets.to_vec());
+        let options = SendOptions { unordered: message.delivery == Delivery::Unordered, ..SendOptions::default() };
+        self.socket.send(payload, &options).map_err(|error| match error {
+            SendError::EmptyPayload => Refused::Empty,
+            SendError::MessageTooLarge { .. } => Refused::TooLarge,
+            SendError::ResourceExhaustion => Refused::BufferFull,
+            SendError::ShuttingDown => Refused::Closed,
+        })
+    }
+
+    /// Closes in order: what was sent arrives first.
+    pub(crate) fn shutdown(&mut self) {
+        self.socket.shutdown();
+    }
+
+    /// Ends at once and tells the peer.
+    pub(crate) fn abort(&mut self) {
+        self.socket.close();
+    }
+
+    /// The next thing that happened.
+    pub(crate) fn poll(&mut self) -> Option<Happening> {
+        loop {
+            if let Some(message) = self.socket.get_next_message() {
+                let protocol = PayloadProtocol(message.ppid.0);
+                return Some(Happening::Message { protocol, octets: Bytes::from(message.payload) });
+            }
+            return Some(match self.socket.poll_event()? {
+                SocketEvent::SendPacket(packet) => Happening::Packet(packet),
+                SocketEvent::OnConnected() => Happening::Connected,
+                SocketEvent::OnConnectionRestarted() => Happening::Restarted,
+                SocketEvent::OnClosed() => Happening::Ended(CloseReason::Shutdown),
+                SocketEvent::OnAborted(ErrorKind::TooManyRetries, _) => Happening::Ended(CloseReason::Lost),
+                SocketEvent::OnAborted(..) => Happening::Ended(CloseReason::Aborted),
+                _ => continue,
+            });
+        }
+    }
+}
