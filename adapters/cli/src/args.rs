@@ -1,0 +1,204 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use rserpool::Profile;
+use rserpool::wire::Policy;
+
+use crate::endpoint::EndpointArg;
+use crate::log::LogArgs;
+use crate::policy;
+use crate::settings::Setting;
+
+/// Reliable Server Pooling (RFC 5351-5356)
+///
+/// Endpoints are written sctp+udp://ADDRESS[:PORT][/UDP-PORT], for example sctp+udp://127.0.0.1:3863 or
+/// sctp+udp://[::1]:3863/9899. Without a port it is 3863 for ASAP and 9901 for ENRP; without a UDP port it is 9899.
+///
+/// Exit status: 0 done; 1 what was asked for failed; 2 wrong usage; 3 a transport is not available.
+#[derive(Parser, Debug)]
+#[command(name = "rserpool", version, verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a whole pool as processes on loopback, and kill some of them on the way
+    Demo(DemoArgs),
+    /// Run a registrar
+    Registrar(RegistrarArgs),
+    /// Run a pool element that serves a pool
+    Element(ElementArgs),
+    /// Send standard input's lines to a pool, one at a time, and write the answers to standard output
+    User(UserArgs),
+    /// Ask a registrar for the elements of a pool
+    Resolve(ResolveArgs),
+    /// Show the ASAP and ENRP messages of a network capture
+    Decode(DecodeArgs),
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct DemoArgs {
+    /// Write one JSON object at the end, and nothing else, to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// For the moments of the kills; another one each time unless given
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// For how long the user sends requests
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+    /// How much time lies between requests
+    #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = humantime::parse_duration)]
+    pub(crate) pause: Duration,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct RegistrarArgs {
+    /// Where to serve elements and users [default: sctp+udp://127.0.0.1:3863]
+    #[arg(long, value_name = "EP")]
+    pub(crate) asap: Vec<EndpointArg>,
+    /// Where to speak with other registrars [default: the ASAP address, port 9901]
+    #[arg(long, value_name = "EP")]
+    pub(crate) enrp: Vec<EndpointArg>,
+    /// The ENRP endpoint of another registrar; may be given several times
+    #[arg(long, value_name = "EP")]
+    pub(crate) peer: Vec<EndpointArg>,
+    /// Its identifier, up to eight hexadecimal digits, not zero [default: random]
+    #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
+    pub(crate) id: Option<u32>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ElementArgs {
+    /// The pool to join
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: String,
+    /// rr, wrr:WEIGHT, rand, wrand:WEIGHT, prio:PRIORITY, lu:LOAD, lud:LOAD:DEGRADATION, plu:LOAD:DEGRADATION or
+    /// rlu:LOAD; loads and degradations in percent
+    #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse)]
+    pub(crate) policy: Policy<'static>,
+    /// The ASAP endpoint of a registrar; may be given several times
+    #[arg(long, value_name = "EP", required = true)]
+    pub(crate) registrar: Vec<EndpointArg>,
+    /// Where users and registrars reach it [default: the address towards the registrar, any SCTP port, UDP port 9899]
+    #[arg(long, value_name = "EP")]
+    pub(crate) listen: Option<EndpointArg>,
+    /// Its identifier in the pool, up to eight hexadecimal digits, not zero [default: random]
+    #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
+    pub(crate) id: Option<u32>,
+    /// For how many seconds a registration is valid
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) life: u32,
+    /// What it does for its users
+    #[arg(long, value_enum)]
+    pub(crate) serve: Service,
+    /// Its load, for policies that use one, in percent; the same as in --policy
+    #[arg(long, value_name = "0..100%", value_parser = policy::percent)]
+    pub(crate) load: Option<u32>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Service {
+    /// Sends each message back
+    Echo,
+    /// Answers each request with a running number of its session, which survives failovers in the session's cookie
+    Counter,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct UserArgs {
+    /// The pool to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: String,
+    /// The ASAP endpoint of a registrar; may be given several times
+    #[arg(long, value_name = "EP", required = true)]
+    pub(crate) registrar: Vec<EndpointArg>,
+    /// After how much time without an answer another element is tried
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) answer_timeout: Duration,
+    /// After how much time without an answer the request counts as lost and the program fails
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ResolveArgs {
+    /// The pool
+    pub(crate) name: String,
+    /// The ASAP endpoint of a registrar; may be given several times
+    #[arg(long, value_name = "EP", required = true)]
+    pub(crate) registrar: Vec<EndpointArg>,
+    /// How many elements to ask for [default: as many as the registrar gives]
+    #[arg(long, value_name = "N")]
+    pub(crate) items: Option<u32>,
+    /// Write one JSON object an element
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// For how long to wait for an answer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct DecodeArgs {
+    /// A pcap or pcapng file; - for standard input
+    pub(crate) file: PathBuf,
+    /// Write one JSON object a message
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What all that run a machine have in common.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct NodeArgs {
+    /// Sets a variable, timer or threshold by its RFC's name, for example t1-enrp-request=5s; a wrong name lists them
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) settings: Vec<Setting>,
+    /// Whose habits to follow where the RFCs and rsplib differ
+    #[arg(long, value_enum, default_value_t = ProfileArg::Rfc)]
+    pub(crate) profile: ProfileArg,
+    /// The UDP port of peers whose addresses were learned from messages
+    #[arg(long, value_name = "PORT", default_value_t = 9899)]
+    pub(crate) encap_port: u16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// The RFCs to the letter
+    Rfc,
+    /// As rsplib 3.4 has it
+    Rsplib,
+}
+
+impl ProfileArg {
+    pub(crate) fn profile(self) -> Profile {
+        match self {
+            Self::Rfc => Profile::Rfc,
+            Self::Rsplib => Profile::Rsplib,
+        }
+    }
+}
+
+fn parse_identifier(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match u32::from_str_radix(digits, 16) {
+        Ok(0) => Err("zero is no identifier".into()),
+        Ok(identifier) => Ok(identifier),
+        Err(_) => Err(format!("'{text}' is not up to eight hexadecimal digits")),
+    }
+}

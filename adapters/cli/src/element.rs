@@ -1,0 +1,200 @@
+//! `rserpool element`.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, TransportUse};
+use rserpool::{ASAP_PORT, AssociationId, Instant, OutgoingMessage, Purpose};
+use rserpool_blocking::{Application, Driver, Flow};
+use tracing::{info, warn};
+
+use crate::args::{ElementArgs, Service};
+use crate::counter::Counter;
+use crate::endpoint::{EndpointArg, Scheme};
+use crate::failure::Failure;
+use crate::node::{self, Stop};
+use crate::settings;
+
+/// Room for messages: the largest that is taken, twice.
+const OCTETS: usize = 256 * 1024;
+type Element = PoolElement<OCTETS>;
+
+/// For how long the program waits at its end for the answer to its deregistration.
+const DEREGISTRATION: Duration = Duration::from_secs(3);
+
+pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
+    let registrar = args.registrar.first().ok_or_else(|| Failure::Usage("--registrar is missing".into()))?;
+    let listen = match &args.listen {
+        Some(endpoint) => endpoint.clone(),
+        None => default_listen(registrar.address()?, args.node.encap_port)?,
+    };
+    let identifier = args.id.map_or_else(|| node::random().map(|number| (number >> 32) as u32 | 1), Ok)?;
+    let port = match listen.port {
+        Some(port) => port,
+        None => 49_152 + (node::random()? % 16_000) as u16,
+    };
+    let transport = UserTransport::sctp(&[listen.address()?], port, TransportUse::DataPlusControl)
+        .ok_or_else(|| Failure::Usage(format!("{listen} has no address")))?;
+    let mut config = ElementConfig::new(args.pool.as_bytes(), PeIdentifier(identifier), transport)
+        .ok_or_else(|| Failure::Usage(format!("the pool handle '{}' is too long", args.pool)))?;
+    config.policy = with_load(args.policy, args.load)?;
+    config.life = Some(Duration::from_secs(args.life.into()));
+    config.profile = args.node.profile.profile();
+    let mut options = node::options(&args.node);
+    settings::element(&args.node.settings, &mut config, &mut options)?;
+
+    let mut driver = Driver::new(Element::new(config), options)?;
+    let purposes = [Purpose::Asap, Purpose::Session];
+    let address = node::listen(&mut driver, &listen, port, args.node.encap_port, &purposes)?;
+    for endpoint in node::registrars(&mut driver, &args.registrar, ASAP_PORT)? {
+        driver.machine().add_registrar(endpoint).map_err(|_| Failure::Usage("too many registrars".into()))?;
+    }
+    let stop = Stop::on_signals(driver.waker())?;
+    info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
+    let now = driver.now();
+    driver.machine().register(now);
+    let mut app = App {
+        service: args.serve,
+        stop,
+        sessions: HashMap::new(),
+        answers: Vec::new(),
+        end: None,
+        failure: None,
+    };
+    driver.run(&mut app)?;
+    match app.failure {
+        Some(failure) => Err(failure),
+        None => {
+            info!("end");
+            Ok(())
+        }
+    }
+}
+
+/// The address towards the registrar with the usual UDP port. On loopback, where several may want that port, any address
+/// where it is free.
+fn default_listen(registrar: IpAddr, encap_port: u16) -> Result<EndpointArg, Failure> {
+    let address = node::address_towards(registrar)?;
+    let is_free = |address: &IpAddr| std::net::UdpSocket::bind((*address, encap_port)).is_ok();
+    let address = match address {
+        IpAddr::V4(v4) if v4.is_loopback() && !is_free(&address) => (0..64)
+            .find_map(|_| {
+                let [_, a, b, c] = (node::random().ok()? as u32).to_be_bytes();
+                Some(IpAddr::from([127, a, b, c.clamp(1, 254)])).filter(is_free)
+            })
+            .unwrap_or(address),
+        other => other,
+    };
+    Ok(EndpointArg { scheme: Scheme::SctpOverUdp, addresses: vec![address], port: None, udp_port: None })
+}
+
+fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'static>, Failure> {
+    let Some(load) = load else { return Ok(policy) };
+    Ok(match policy {
+        Policy::LeastUsed { .. } => Policy::LeastUsed { load },
+        Policy::RandomizedLeastUsed { .. } => Policy::RandomizedLeastUsed { load },
+        Policy::LeastUsedWithDegradation { degradation, .. } => Policy::LeastUsedWithDegradation { load, degradation },
+        Policy::PriorityLeastUsed { degradation, .. } => Policy::PriorityLeastUsed { load, degradation },
+        other => {
+            let name = other.policy_type().name();
+            return Err(Failure::Usage(format!("--load: the policy {name} uses no load")));
+        }
+    })
+}
+
+struct App {
+    service: Service,
+    stop: Stop,
+    /// The counters of the sessions.
+    sessions: HashMap<AssociationId, Counter>,
+    /// What is to be sent: an answer, with the cookie ahead of it if there is one.
+    answers: Vec<Answer>,
+    /// When to stop waiting for the answer to the deregistration.
+    end: Option<Instant>,
+    failure: Option<Failure>,
+}
+
+struct Answer {
+    session: AssociationId,
+    cookie: Option<[u8; 20]>,
+    protocol: PayloadProtocol,
+    octets: Vec<u8>,
+}
+
+impl App {
+    fn request(&mut self, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
+        let (cookie, octets) = match self.service {
+            Service::Echo => (None, octets.to_vec()),
+            Service::Counter => {
+                let counter = self.sessions.entry(session).or_default();
+                match counter.request(octets) {
+                    Some(count) => (Some(counter.cookie()), count.to_string().into_bytes()),
+                    None => (None, b"a request begins with its number".to_vec()),
+                }
+            }
+        };
+        self.answers.push(Answer { session, cookie, protocol, octets });
+    }
+}
+
+impl Application<Element> for App {
+    fn event(&mut self, now: Instant, event: ElementEvent<'_>) {
+        match event {
+            ElementEvent::Registered { home } => info!(event = "registered", %home, "registered"),
+            ElementEvent::RegistrationFailed(reason) => {
+                warn!(?reason, "not registered");
+                self.failure = Some(Failure::Failed(format!("the registration failed: {reason:?}")));
+            }
+            ElementEvent::RegistrationExpired => warn!("the registration has expired"),
+            ElementEvent::Deregistered => {
+                info!("deregistered");
+                self.end = Some(now);
+            }
+            ElementEvent::HomeLost { reason } => {
+                info!(event = "home_lost", %reason, "the home registrar is gone, looking for another");
+            }
+            ElementEvent::HomeChanged { home } => {
+                info!(event = "home_changed", %home, "another registrar is the home now");
+            }
+            ElementEvent::CookieEcho { session, cookie } => match Counter::from_cookie(cookie) {
+                Some(counter) => {
+                    info!(event = "session_resumed", %session, "a session comes from another element");
+                    self.sessions.insert(session, counter);
+                }
+                None => warn!(%session, "a cookie that is not ours"),
+            },
+            ElementEvent::Data { session, message } => self.request(session, message.protocol, message.octets),
+            ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),
+            ElementEvent::SessionClosed { session, .. } => {
+                self.sessions.remove(&session);
+            }
+            _ => {}
+        }
+    }
+
+    fn commands(&mut self, now: Instant, element: &mut Element) -> Flow {
+        for answer in self.answers.drain(..) {
+            if let Some(cookie) = answer.cookie {
+                let _ = element.send_cookie(answer.session, &cookie);
+            }
+            let message = OutgoingMessage { protocol: answer.protocol, ..OutgoingMessage::new(&answer.octets) };
+            if let Err(error) = element.send(answer.session, message) {
+                warn!(session = %answer.session, %error, "an answer was not sent");
+            }
+        }
+        if self.failure.is_some() {
+            return Flow::Stop;
+        }
+        if self.stop.is_set() && self.end.is_none() {
+            self.end = Some(now + DEREGISTRATION);
+            element.deregister(now);
+        }
+        if self.end.is_some_and(|end| end <= now) { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.end
+    }
+}

@@ -1,0 +1,42 @@
+//! The `rserpool` program.
+
+mod args;
+mod counter;
+mod decode;
+mod demo;
+mod element;
+mod endpoint;
+mod failure;
+mod log;
+mod node;
+mod policy;
+mod registrar;
+mod resolve;
+mod settings;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log::start(&args.log);
+    let result = match args.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Registrar(args) => registrar::run(&args),
+        Command::Element(args) => element::run(&args),
+        Command::User(args) => user::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Decode(args) => decode::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("rserpool: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What all that run a machine have in common: listening, registrars, signals.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rserpool::{EndpointBuf, Machine, Purpose};
+use rserpool_blocking::{Driver, Listen, Options, Waker};
+
+use crate::args::NodeArgs;
+use crate::endpoint::EndpointArg;
+use crate::failure::Failure;
+
+/// The driver's options without settings.
+pub(crate) fn options(args: &NodeArgs) -> Options {
+    let mut options = Options::default();
+    options.encapsulation_port = args.encap_port;
+    options
+}
+
+/// Has a driver listen at an endpoint.
+pub(crate) fn listen<M: Machine>(
+    driver: &mut Driver<M>,
+    endpoint: &EndpointArg,
+    default_port: u16,
+    encap_port: u16,
+    purposes: &[Purpose],
+) -> Result<SocketAddr, Failure> {
+    let (address, udp_port) = (endpoint.address()?, endpoint.udp_port.unwrap_or(encap_port));
+    let sctp_port = endpoint.port.unwrap_or(default_port);
+    driver.listen(Listen { address, udp_port, sctp_port, purposes }).map_err(|error| {
+        Failure::Transport(format!(
+            "{endpoint}: UDP port {udp_port} of {address} cannot be had: {error}; give another address, or another UDP \
+             port behind the slash"
+        ))
+    })
+}
+
+/// The registrars' endpoints for a machine; the driver learns their UDP ports.
+pub(crate) fn registrars<M: Machine>(
+    driver: &mut Driver<M>,
+    endpoints: &[EndpointArg],
+    default_port: u16,
+) -> Result<Vec<EndpointBuf>, Failure> {
+    endpoints
+        .iter()
+        .map(|argument| {
+            let endpoint = argument.to_endpoint(default_port)?;
+            if let Some(udp_port) = argument.udp_port {
+                driver.set_udp_port(argument.address()?, endpoint.as_endpoint().port, udp_port);
+            }
+            Ok(endpoint)
+        })
+        .collect()
+}
+
+/// The local address from which another is reached.
+pub(crate) fn address_towards(remote: IpAddr) -> Result<IpAddr, Failure> {
+    let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let probe = UdpSocket::bind((any, 0)).and_then(|socket| {
+        // Nothing is sent by this.
+        socket.connect((remote, 9))?;
+        socket.local_addr()
+    });
+    Ok(probe.map_err(|error| Failure::Transport(format!("there is no way to {remote}: {error}")))?.ip())
+}
+
+/// A random number.
+pub(crate) fn random() -> Result<u64, Failure> {
+    getrandom::u64().map_err(|error| Failure::Failed(format!("no random numbers from the operating system: {error}")))
+}
+
+/// Whether SIGINT or SIGTERM has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// From now on the signals do not end the process, but wake the driver.
+    pub(crate) fn on_signals(waker: Waker) -> Result<Self, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut signals = signal_hook::iterator::Signals::new([
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+        ])?;
+        let flag = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                if flag.swap(true, Ordering::SeqCst) {
+                    // The second one is meant.
+                    std::process::exit(130);
+                }
+                let _ = waker.wake();
+            }
+        });
+        Ok(Self(stop))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

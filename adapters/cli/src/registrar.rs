@@ -1,0 +1,100 @@
+//! `rserpool registrar`.
+
+use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::wire::ServerIdentifier;
+use rserpool::{ASAP_PORT, Instant, Purpose};
+use rserpool_blocking::{Application, Driver, Flow};
+use tracing::{info, warn};
+
+use crate::args::RegistrarArgs;
+use crate::endpoint::{ENRP_PORT, EndpointArg, Scheme};
+use crate::failure::Failure;
+use crate::node::{self, Stop};
+use crate::settings;
+
+pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
+    let localhost = std::net::Ipv4Addr::LOCALHOST.into();
+    let on_loopback =
+        EndpointArg { scheme: Scheme::SctpOverUdp, addresses: vec![localhost], port: None, udp_port: None };
+    let asap = if args.asap.is_empty() { vec![on_loopback] } else { args.asap.clone() };
+    let enrp = match args.enrp.as_slice() {
+        [] => asap.first().map(|asap| EndpointArg { port: Some(ENRP_PORT), ..asap.clone() }).into_iter().collect(),
+        given => given.to_vec(),
+    };
+    let Some(first_enrp) = enrp.first() else { return Err(Failure::Usage("there is no ENRP endpoint".into())) };
+    let mut config = RegistrarConfig::new(first_enrp.to_endpoint(ENRP_PORT)?, node::random()?);
+    config.identifier = args.id.map_or(ServerIdentifier::NONE, ServerIdentifier);
+    config.profile = args.node.profile.profile();
+    config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
+    config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
+    let mut options = node::options(&args.node);
+    settings::registrar(&args.node.settings, &mut config, &mut options)?;
+
+    let mut driver = Driver::new(Registrar::new(config), options)?;
+    for endpoint in &asap {
+        node::listen(&mut driver, endpoint, ASAP_PORT, args.node.encap_port, &[Purpose::Asap])?;
+        info!(%endpoint, "serving elements and users");
+    }
+    for endpoint in &enrp {
+        node::listen(&mut driver, endpoint, ENRP_PORT, args.node.encap_port, &[Purpose::Enrp])?;
+        info!(%endpoint, "speaking with other registrars");
+    }
+    node::registrars(&mut driver, &args.peer, ENRP_PORT)?;
+    let stop = Stop::on_signals(driver.waker())?;
+    let id = driver.machine().identifier();
+    info!(registrar = %id, "registrar");
+    driver.run(&mut App { stop })?;
+    info!("end");
+    Ok(())
+}
+
+struct App {
+    stop: Stop,
+}
+
+impl Application<Registrar> for App {
+    fn event(&mut self, _now: Instant, event: RegistrarEvent<'_>) {
+        match event {
+            RegistrarEvent::Serving => info!(event = "serving", "start-up is over, serving"),
+            RegistrarEvent::Registered { pool_handle, identifier } => {
+                info!(event = "registered", pool = %pool_handle, element = %identifier, "element registered");
+            }
+            RegistrarEvent::RegistrationRefused { pool_handle, identifier, cause } => {
+                warn!(pool = %pool_handle, element = %identifier, %cause, "registration refused");
+            }
+            RegistrarEvent::Removed { pool_handle, identifier, reason } => {
+                info!(event = "removed", pool = %pool_handle, element = %identifier, ?reason, "element removed");
+            }
+            RegistrarEvent::UnreachableReported { pool_handle, identifier } => {
+                info!(event = "reported", pool = %pool_handle, element = %identifier,
+                    "element reported as unreachable");
+            }
+            RegistrarEvent::PeerFound { peer } => info!(event = "peer_found", %peer, "found another registrar"),
+            RegistrarEvent::PeerSuspected { peer } => {
+                info!(event = "peer_suspected", %peer, "another registrar may be dead, asking it");
+            }
+            RegistrarEvent::PeerDead { peer } => warn!(event = "peer_dead", %peer, "another registrar is dead"),
+            RegistrarEvent::TakeoverInitiated { target } => {
+                info!(event = "takeover_initiated", %target, "taking over");
+            }
+            RegistrarEvent::TakeoverAborted { target } => info!(event = "takeover_aborted", %target, "not taking over"),
+            RegistrarEvent::TakenOver { target, elements } => {
+                info!(event = "taken_over", %target, elements, "taken over");
+            }
+            RegistrarEvent::TakenOverByPeer { target, by } => {
+                info!(event = "taken_over_by_peer", %target, %by, "another registrar has taken over");
+            }
+            RegistrarEvent::Inconsistent { peer } => {
+                info!(event = "inconsistent", %peer, "handlespace differs from a peer's");
+            }
+            RegistrarEvent::Synchronized { peer } => {
+                info!(event = "synchronized", %peer, "handlespace is as the peer's again");
+            }
+            other => info!(event = ?other, "event"),
+        }
+    }
+
+    fn commands(&mut self, _now: Instant, _registrar: &mut Registrar) -> Flow {
+        if self.stop.is_set() { Flow::Stop } else { Flow::Continue }
+    }
+}

@@ -1,0 +1,134 @@
+//! The RFCs' variables, timers and thresholds by their names: `--set peer-heartbeat-cycle=2s`.
+
+use std::time::Duration;
+
+use rserpool::HuntConfig;
+use rserpool::pool_element::ElementConfig;
+use rserpool::pool_user::UserConfig;
+use rserpool::registrar::RegistrarConfig;
+use rserpool_blocking::Options;
+
+use crate::failure::Failure;
+
+/// A setting as it was given: name and value.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    name: String,
+    value: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("the form is NAME=VALUE, for example t1-enrp-request=5s")?;
+        Ok(Self { name: name.trim().into(), value: value.trim().into() })
+    }
+}
+
+/// Something that a setting can change.
+enum Place<'a> {
+    Time(&'a mut Duration),
+    Small(&'a mut u8),
+    Count(&'a mut u32),
+    Size(&'a mut usize),
+}
+
+type Places<'a> = Vec<(&'static str, Place<'a>)>;
+
+/// Puts the settings into their places.
+fn apply(settings: &[Setting], mut places: Places<'_>) -> Result<(), Failure> {
+    for Setting { name, value } in settings {
+        let names: Vec<_> = places.iter().map(|(name, _)| *name).collect();
+        let Some((_, place)) = places.iter_mut().find(|(known, _)| known == name) else {
+            let names = names.join(", ");
+            return Err(Failure::Usage(format!("--set {name}: there is no such setting here; there are {names}")));
+        };
+        let number = |what: &str| Failure::Usage(format!("--set {name}={value}: {what} is wanted"));
+        match place {
+            Place::Time(time) => {
+                **time = humantime::parse_duration(value).map_err(|_| number("a time such as 500ms, 2s or 10m"))?;
+            }
+            Place::Small(place) => **place = value.parse().map_err(|_| number("a number from 0 to 255"))?,
+            Place::Count(place) => **place = value.parse().map_err(|_| number("a number"))?,
+            Place::Size(place) => **place = value.parse().map_err(|_| number("a number"))?,
+        }
+    }
+    Ok(())
+}
+
+fn sctp(options: &mut Options) -> Places<'_> {
+    let sctp = &mut options.sctp;
+    vec![
+        ("sctp-rto-initial", Place::Time(&mut sctp.rto_initial)),
+        ("sctp-rto-min", Place::Time(&mut sctp.rto_min)),
+        ("sctp-rto-max", Place::Time(&mut sctp.rto_max)),
+        ("sctp-association-max-retrans", Place::Count(&mut sctp.max_retransmissions)),
+        ("sctp-max-init-retransmits", Place::Count(&mut sctp.max_init_retransmissions)),
+        ("sctp-hb-interval", Place::Time(&mut sctp.heartbeat_interval)),
+        ("sctp-max-associations", Place::Size(&mut sctp.limits.associations)),
+        ("sctp-max-associations-per-address", Place::Size(&mut sctp.limits.associations_per_address)),
+    ]
+}
+
+fn hunt(hunt: &mut HuntConfig) -> Places<'_> {
+    vec![
+        ("t5-serverhunt", Place::Time(&mut hunt.t5_serverhunt)),
+        ("retran-max", Place::Time(&mut hunt.retran_max)),
+        ("t7-enrp-outdate", Place::Time(&mut hunt.t7_enrp_outdate)),
+    ]
+}
+
+/// Applies settings to a registrar.
+pub(crate) fn registrar(
+    settings: &[Setting],
+    config: &mut RegistrarConfig,
+    options: &mut Options,
+) -> Result<(), Failure> {
+    let mut places = vec![
+        ("peer-heartbeat-cycle", Place::Time(&mut config.peer_heartbeat_cycle)),
+        ("max-time-last-heard", Place::Time(&mut config.max_time_last_heard)),
+        ("max-time-no-response", Place::Time(&mut config.max_time_no_response)),
+        ("mentor-retry", Place::Time(&mut config.mentor_retry)),
+        ("max-mentor-refusals", Place::Small(&mut config.max_mentor_refusals)),
+        ("keep-alive-interval", Place::Time(&mut config.keep_alive_interval)),
+        ("keep-alive-timeout", Place::Time(&mut config.keep_alive_timeout)),
+        ("max-bad-pe-report", Place::Small(&mut config.max_bad_pe_report)),
+        ("t6-serverannounce", Place::Time(&mut config.t6_serverannounce)),
+        ("resolution-items", Place::Size(&mut config.resolution_items)),
+        ("max-pools", Place::Size(&mut config.limits.handlespace.pools)),
+        ("max-elements", Place::Size(&mut config.limits.handlespace.elements)),
+        ("max-elements-per-pool", Place::Size(&mut config.limits.handlespace.elements_per_pool)),
+        ("max-pool-handle", Place::Size(&mut config.limits.handlespace.pool_handle)),
+        ("max-associations", Place::Size(&mut config.limits.associations)),
+        ("max-peers", Place::Size(&mut config.limits.peers)),
+    ];
+    places.extend(sctp(options));
+    apply(settings, places)
+}
+
+/// Applies settings to an element.
+pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options: &mut Options) -> Result<(), Failure> {
+    let mut places = vec![
+        ("t2-registration", Place::Time(&mut config.t2_registration)),
+        ("t3-deregistration", Place::Time(&mut config.t3_deregistration)),
+        ("t4-reregistration", Place::Time(&mut config.t4_reregistration_max)),
+        ("max-reg-attempt", Place::Small(&mut config.max_reg_attempt)),
+    ];
+    places.extend(hunt(&mut config.hunt));
+    places.extend(sctp(options));
+    apply(settings, places)
+}
+
+/// Applies settings to a user.
+pub(crate) fn user(settings: &[Setting], config: &mut UserConfig, options: &mut Options) -> Result<(), Failure> {
+    let mut places = vec![
+        ("t1-enrp-request", Place::Time(&mut config.t1_enrp_request)),
+        ("max-request-retransmit", Place::Small(&mut config.max_request_retransmit)),
+        ("stale-cache-value", Place::Time(&mut config.stale_cache_value)),
+        ("retry-delay", Place::Time(&mut config.retry_delay)),
+    ];
+    places.extend(hunt(&mut config.hunt));
+    places.extend(sctp(options));
+    apply(settings, places)
+}
