@@ -74,7 +74,10 @@ impl Element {
     /// Its identifier in its pool.
     #[must_use]
     pub fn identifier(&self) -> PeIdentifier {
-        self.octets.get(4..8).and_then(|o| o.first_chunk()).map_or(PeIdentifier(0), |o| PeIdentifier(u32::from_be_bytes(*o)))
+        self.octets
+            .get(4..8)
+            .and_then(|o| o.first_chunk())
+            .map_or(PeIdentifier(0), |o| PeIdentifier(u32::from_be_bytes(*o)))
     }
 
     /// The registrar that owns it.

@@ -38,13 +38,7 @@ pub struct HandlespaceLimits {
 
 impl Default for HandlespaceLimits {
     fn default() -> Self {
-        Self {
-            pools: 100_000,
-            elements: 10_000_000,
-            elements_per_pool: 1_000_000,
-            pool_handle: 255,
-            element: 1_024,
-        }
+        Self { pools: 100_000, elements: 10_000_000, elements_per_pool: 1_000_000, pool_handle: 255, element: 1_024 }
     }
 }
 
@@ -238,7 +232,8 @@ impl Handlespace {
         element: &PoolElement<'_>,
         known: Option<ElementIndex>,
     ) -> Option<Refusal> {
-        let too_large = Element::size(element) > self.limits.element || pool_handle.octets().len() > self.limits.pool_handle;
+        let too_large =
+            Element::size(element) > self.limits.element || pool_handle.octets().len() > self.limits.pool_handle;
         let Some(pool) = self.pools.get(pool_handle.octets()) else {
             let full = self.pools.len() >= self.limits.pools || self.count >= self.limits.elements;
             return (too_large || full).then_some(Refusal::Resources);
@@ -253,8 +248,8 @@ impl Handlespace {
         if pool.transport_use() != element.user_transport.transport_use() {
             return Some(Refusal::TransportUse);
         }
-        let full = known.is_none()
-            && (self.count >= self.limits.elements || pool.len() >= self.limits.elements_per_pool);
+        let full =
+            known.is_none() && (self.count >= self.limits.elements || pool.len() >= self.limits.elements_per_pool);
         (too_large || full).then_some(Refusal::Resources)
     }
 

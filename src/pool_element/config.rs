@@ -8,10 +8,10 @@ use heapless::Vec;
 use crate::endpoint::MAX_ADDRESSES;
 use crate::hunt::HuntConfig;
 use crate::profile::Profile;
+use crate::wire::param::transport::IpProtocol;
 use crate::wire::{
     PeIdentifier, Policy, PoolElement as WirePoolElement, ServerIdentifier, Transport, TransportUse, Unknown,
 };
-use crate::wire::param::transport::IpProtocol;
 
 /// The longest pool handle that elements and users take, in octets.
 pub const MAX_POOL_HANDLE: usize = 64;
@@ -123,9 +123,7 @@ impl ElementConfig {
     pub(super) fn t4_reregistration(&self) -> Duration {
         match self.life {
             None => self.t4_reregistration_max,
-            Some(life) => {
-                self.t4_reregistration_max.min(life.saturating_sub(Duration::from_secs(20)).max(life / 2))
-            }
+            Some(life) => self.t4_reregistration_max.min(life.saturating_sub(Duration::from_secs(20)).max(life / 2)),
         }
     }
 }

@@ -22,9 +22,7 @@ use self::event::Record;
 use crate::asap_error;
 use crate::endpoint::EndpointBuf;
 use crate::hunt::{Hunt, HuntAction};
-use crate::machine::{
-    Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup,
-};
+use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
 use crate::outbox::{Full, Outbox};
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{self, Body, ElementReference, EndpointKeepAlive, Message};
@@ -360,7 +358,8 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
 
     /// RFC 5352 §3.4 KA1, KA2.
     fn keep_alive(&mut self, now: Instant, association: AssociationId, keep_alive: &EndpointKeepAlive<'_>) {
-        if keep_alive.pool_handle != PoolHandle::new(&self.config.pool_handle) {
+        let for_another = keep_alive.identifier.is_some_and(|identifier| identifier != self.config.identifier);
+        if keep_alive.pool_handle != PoolHandle::new(&self.config.pool_handle) || for_another {
             return;
         }
         let message = Body::EndpointKeepAliveAck(Self::reference(&self.config));
@@ -412,12 +411,7 @@ fn send<const OCTETS: usize>(
     association: AssociationId,
     message: &Message<'_>,
 ) -> Result<(), Full> {
-    let record = Record::Send {
-        association,
-        protocol: PayloadProtocol::ASAP,
-        stream: 0,
-        delivery: Delivery::Ordered,
-    };
+    let record = Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
     outbox.push_with(record, |buffer| message.encode(buffer))
 }
 

@@ -79,21 +79,56 @@ pub enum ResolutionFailure {
 /// An action in the queue, without its octets.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
-    OpenRegistrar { association: AssociationId, remote: EndpointBuf },
-    OpenElement { association: AssociationId, remote: EndpointBuf },
-    Send { association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery },
-    Close { association: AssociationId },
-    Abort { association: AssociationId },
+    OpenRegistrar {
+        association: AssociationId,
+        remote: EndpointBuf,
+    },
+    OpenElement {
+        association: AssociationId,
+        remote: EndpointBuf,
+    },
+    Send {
+        association: AssociationId,
+        protocol: PayloadProtocol,
+        stream: u16,
+        delivery: Delivery,
+    },
+    Close {
+        association: AssociationId,
+    },
+    Abort {
+        association: AssociationId,
+    },
     HomeFound,
     HomeLost,
     /// Its octets are the whole response.
     Resolved,
-    ResolutionFailed { pool_handle: HandleBuf, failure: ResolutionFailure },
-    Established { session: SessionId, identifier: PeIdentifier, failovers: u32 },
-    Failover { session: SessionId, identifier: PeIdentifier, reason: Option<CloseReason> },
-    Data { session: SessionId, protocol: PayloadProtocol },
-    MessageTooLarge { session: SessionId, length: usize },
-    CookieTooLong { session: SessionId, length: usize },
+    ResolutionFailed {
+        pool_handle: HandleBuf,
+        failure: ResolutionFailure,
+    },
+    Established {
+        session: SessionId,
+        identifier: PeIdentifier,
+        failovers: u32,
+    },
+    Failover {
+        session: SessionId,
+        identifier: PeIdentifier,
+        reason: Option<CloseReason>,
+    },
+    Data {
+        session: SessionId,
+        protocol: PayloadProtocol,
+    },
+    MessageTooLarge {
+        session: SessionId,
+        length: usize,
+    },
+    CookieTooLong {
+        session: SessionId,
+        length: usize,
+    },
 }
 
 impl Record {

@@ -25,9 +25,7 @@ use self::session::{Session, SessionState};
 use crate::asap_error;
 use crate::endpoint::EndpointBuf;
 use crate::hunt::{Hunt, HuntAction};
-use crate::machine::{
-    Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup,
-};
+use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
 use crate::outbox::{Full, Outbox};
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
@@ -275,8 +273,7 @@ fn send<const OCTETS: usize>(
     association: AssociationId,
     message: &Message<'_>,
 ) -> Result<(), Full> {
-    let record =
-        Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
+    let record = Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
     outbox.push_with(record, |buffer| message.encode(buffer))
 }
 

@@ -31,16 +31,13 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         };
         let Self { pools, outbox, config, unreachable, .. } = self;
         for element in core::mem::take(unreachable) {
-            let reference = ElementReference {
-                pool_handle: PoolHandle::new(&element.pool_handle),
-                identifier: element.identifier,
-            };
+            let reference =
+                ElementReference { pool_handle: PoolHandle::new(&element.pool_handle), identifier: element.identifier };
             let _ = send(outbox, home, &Body::EndpointUnreachable(reference).into());
         }
         for pool in pools {
             let Request::Wanted { retransmits } = pool.request else { continue };
-            let request =
-                HandleResolution { pool_handle: pool.handle(), send_updates: false, items: config.items };
+            let request = HandleResolution { pool_handle: pool.handle(), send_updates: false, items: config.items };
             // Without room for it T1 expires, and the request goes out again.
             let _ = send(outbox, home, &Body::HandleResolution(request).into());
             pool.request = Request::Sent { t1: now + config.t1_enrp_request, retransmits };
@@ -74,9 +71,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn link_timeout(&mut self, now: Instant) {
         let Self { hunt, names, outbox, .. } = self;
         hunt.timeout(now, names, &mut |action| queue_hunt(outbox, &action));
-        while let Some(index) = self.pools.iter().position(
-            |pool| matches!(pool.request, Request::Sent { t1, .. } if t1 <= now),
-        ) {
+        while let Some(index) =
+            self.pools.iter().position(|pool| matches!(pool.request, Request::Sent { t1, .. } if t1 <= now))
+        {
             self.t1_expired(now, index);
         }
     }
@@ -109,12 +106,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     /// `octets` are the whole response, for the application to read.
-    pub(super) fn resolution_response(
-        &mut self,
-        now: Instant,
-        octets: &[u8],
-        response: &HandleResolutionResponse<'_>,
-    ) {
+    pub(super) fn resolution_response(&mut self, now: Instant, octets: &[u8], response: &HandleResolutionResponse<'_>) {
         let Some(index) = self.pools.iter().position(|pool| pool.handle() == response.pool_handle) else { return };
         let Some(pool) = self.pools.get_mut(index) else { return };
         if !matches!(pool.request, Request::Sent { .. }) {

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
+use super::Registrar;
 use super::config::Announcements;
 use super::outbox::Record;
 use super::timers::Timer;
-use super::Registrar;
 use crate::machine::MulticastGroup;
 use crate::time::Instant;
 use crate::wire::asap::{Body, Message, ServerAnnounce};

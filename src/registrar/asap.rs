@@ -2,23 +2,22 @@
 
 use alloc::vec::Vec;
 
+use super::Registrar;
 use super::event::{Event, RemovalReason};
+use super::keep_alive::Monitor;
 use super::outbox::Record;
 use super::timers::Timer;
-use super::Registrar;
 use crate::asap_error;
 use crate::endpoint::Protocol;
 use crate::handlespace::{ElementIndex, Registered};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::asap::{
-    Body, DeregistrationResponse, ElementReference, HandleResolution, HandleResolutionResponse, Message,
-    Registration, RegistrationResponse,
+    Body, DeregistrationResponse, ElementReference, HandleResolution, HandleResolutionResponse, Message, Registration,
+    RegistrationResponse,
 };
 use crate::wire::enrp::UpdateAction;
-use crate::wire::{
-    CauseCode, ErrorCause, PayloadProtocol, Policy, PolicyType, PoolElement, Sequence, TransportUse,
-};
+use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, Policy, PolicyType, PoolElement, Sequence, TransportUse};
 
 /// The longest message that is sent, in octets.
 const MAX_MESSAGE: usize = 65_000;
@@ -169,10 +168,11 @@ impl Registrar {
         send(outbox, association, &Body::HandleResolutionResponse(response).into());
     }
 
-    /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end.
+    /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end. This goes for any element, not only for
+    /// those that the registrar owns.
     fn unreachable(&mut self, now: Instant, element: ElementReference<'_>) {
         let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
-        let Some(monitor) = self.monitors.get_mut(&index) else { return };
+        let monitor = self.monitors.entry(index).or_insert(Monitor::new(None));
         monitor.reports = monitor.reports.saturating_add(1);
         let too_many = monitor.reports > self.config.max_bad_pe_report;
         self.event(Event::UnreachableReported {
@@ -224,7 +224,7 @@ impl Registrar {
         if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
             entry.elements.insert(index);
         }
-        self.monitors.insert(index, super::Monitor::new(association));
+        self.monitors.insert(index, Monitor::new(association));
         let next = self.random.around(self.config.keep_alive_interval);
         self.timers.set(Timer::KeepAlive(index), now + next);
     }

@@ -105,10 +105,7 @@ impl Associations {
 
     /// The association with whoever is there, open or about to be.
     pub(super) fn find(&self, peer: Endpoint<'_>) -> Option<AssociationId> {
-        peer.addresses
-            .iter()
-            .find_map(|address| self.by_address.get(&(peer.protocol, peer.port, *address)))
-            .copied()
+        peer.addresses.iter().find_map(|address| self.by_address.get(&(peer.protocol, peer.port, *address))).copied()
     }
 
     pub(super) fn remove(&mut self, association: AssociationId) -> Option<Association> {

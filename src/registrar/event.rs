@@ -132,11 +132,9 @@ impl Event {
             Self::Registered { ref pool_handle, identifier } => {
                 RegistrarEvent::Registered { pool_handle: PoolHandle::new(pool_handle), identifier }
             }
-            Self::RegistrationRefused { ref pool_handle, identifier, cause } => RegistrarEvent::RegistrationRefused {
-                pool_handle: PoolHandle::new(pool_handle),
-                identifier,
-                cause,
-            },
+            Self::RegistrationRefused { ref pool_handle, identifier, cause } => {
+                RegistrarEvent::RegistrationRefused { pool_handle: PoolHandle::new(pool_handle), identifier, cause }
+            }
             Self::Removed { ref pool_handle, identifier, reason } => {
                 RegistrarEvent::Removed { pool_handle: PoolHandle::new(pool_handle), identifier, reason }
             }

@@ -3,18 +3,19 @@
 
 use alloc::vec::Vec;
 
+use super::Registrar;
 use super::associations::{Association, Standing};
 use super::event::RemovalReason;
 use super::outbox::Record;
 use super::timers::Timer;
-use super::Registrar;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::ElementIndex;
 use crate::machine::{AssociationId, Purpose};
 use crate::time::Instant;
+use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, ElementReference, EndpointKeepAlive};
 
-/// What the registrar knows of an element that it owns.
+/// What the registrar knows of an element that it owns, or that was reported as unreachable.
 #[derive(Debug)]
 pub(super) struct Monitor {
     /// Where the element was heard last, or is going to be asked.
@@ -80,7 +81,8 @@ impl Registrar {
         let keep_alive = EndpointKeepAlive {
             server: self.identifier,
             new_home: monitor.home_unknown,
-            pool_handle: crate::wire::PoolHandle::new(&pool_handle),
+            pool_handle: PoolHandle::new(&pool_handle),
+            identifier: None,
         };
         self.send_asap(association, &Body::EndpointKeepAlive(keep_alive).into());
     }
@@ -103,8 +105,31 @@ impl Registrar {
         }
         monitor.home_unknown = false;
         self.timers.stop(Timer::KeepAliveNoAnswer(index));
-        let next = self.random.around(self.config.keep_alive_interval);
-        self.timers.set(Timer::KeepAlive(index), now + next);
+        if self.owns(index) {
+            let next = self.random.around(self.config.keep_alive_interval);
+            self.timers.set(Timer::KeepAlive(index), now + next);
+        } else {
+            self.release(index, association);
+        }
+    }
+
+    /// Whether this registrar is an element's home.
+    pub(super) fn owns(&self, index: ElementIndex) -> bool {
+        self.handlespace.element(index).is_some_and(|element| element.home() == self.identifier)
+    }
+
+    /// An element of another registrar lives, contrary to a report. The association that was opened to ask it is of no
+    /// more use.
+    fn release(&mut self, index: ElementIndex, association: AssociationId) {
+        if let Some(monitor) = self.monitors.get_mut(&index) {
+            monitor.association = None;
+        }
+        let Some(entry) = self.associations.get_mut(association) else { return };
+        entry.elements.remove(&index);
+        if !association.is_accepted() && entry.elements.is_empty() && entry.server.is_none() {
+            self.associations.remove(association);
+            self.outbox.push(Record::Close { association });
+        }
     }
 
     /// RFC 5352 §3.5: an element that cannot be reached MUST be removed.
@@ -121,7 +146,7 @@ impl Registrar {
                 monitor.association = None;
                 if never_open && aborted {
                     self.remove_element(now, index, RemovalReason::Unreachable);
-                } else {
+                } else if self.owns(index) || self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
                     self.send_keep_alive(now, index);
                 }
             }

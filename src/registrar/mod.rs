@@ -77,7 +77,7 @@ pub struct Registrar {
     random: Random,
     phase: Phase,
     handlespace: Handlespace,
-    /// The elements that this registrar owns, and how they are.
+    /// The elements that this registrar owns or asks, and how they are.
     monitors: BTreeMap<ElementIndex, Monitor>,
     associations: Associations,
     configured: alloc::vec::Vec<ConfiguredPeer>,

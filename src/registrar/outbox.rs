@@ -15,6 +15,7 @@ use crate::wire::{EncodeError, PayloadProtocol};
 pub(super) enum Record {
     Open { association: AssociationId, purpose: Purpose, remote: EndpointBuf },
     Send { association: AssociationId, protocol: PayloadProtocol, octets: Range<usize> },
+    Close { association: AssociationId },
     Abort { association: AssociationId },
     Multicast { group: MulticastGroup, octets: Range<usize> },
     Event(Event),
@@ -78,6 +79,7 @@ impl Record {
                     octets: part(octets),
                 },
             },
+            Self::Close { association } => Action::Close { association: *association },
             Self::Abort { association } => Action::Abort { association: *association },
             Self::Multicast { group, octets } => Action::Multicast { group: *group, octets: part(octets) },
             Self::Event(event) => Action::Event(event.as_event()),

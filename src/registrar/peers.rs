@@ -117,7 +117,8 @@ impl Registrar {
         if let Some(entry) = self.associations.get_mut(association) {
             entry.server = Some(sender);
         }
-        let peer = self.peers.entry(sender).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        let peer =
+            self.peers.entry(sender).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
         if !peer.association.is_some_and(|association| self.associations.is_open(association)) {
             peer.association = Some(association);
         }
@@ -168,11 +169,7 @@ impl Registrar {
         let presence = Presence {
             reply_required: reply_required == ReplyRequired::Yes,
             checksum: Some(handlespace.checksum(*identifier)),
-            server_information: Some(ServerInformation {
-                identifier: *identifier,
-                transport,
-                unknown: Unknown::NONE,
-            }),
+            server_information: Some(ServerInformation { identifier: *identifier, transport, unknown: Unknown::NONE }),
         };
         send(outbox, association, &Message::new(*identifier, receiver, Body::Presence(presence)));
     }
@@ -244,7 +241,8 @@ impl Registrar {
         if identifier == self.identifier || !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
             return;
         }
-        let peer = self.peers.entry(identifier).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        let peer =
+            self.peers.entry(identifier).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
         peer.endpoint = endpoint.or(peer.endpoint.take());
         self.timers.set(Timer::PeerSilent(identifier), now + self.config.max_time_last_heard);
         self.reach(identifier);
@@ -253,7 +251,8 @@ impl Registrar {
     /// Sees to it that there is an association with a peer, and returns it if it is open.
     fn reach(&mut self, identifier: ServerIdentifier) -> Option<AssociationId> {
         let peer = self.peers.get(&identifier)?;
-        if let Some(association) = peer.association.filter(|association| self.associations.get(*association).is_some()) {
+        if let Some(association) = peer.association.filter(|association| self.associations.get(*association).is_some())
+        {
             return Some(association).filter(|association| self.associations.is_open(*association));
         }
         let remote = peer.endpoint.clone()?;

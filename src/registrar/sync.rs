@@ -42,7 +42,7 @@ impl Registrar {
             }
             UpdateAction::DelPe => {
                 let Some(index) = known else { return };
-                if self.monitors.contains_key(&index) && element.home != self.identifier {
+                if self.owns(index) && element.home != self.identifier {
                     return;
                 }
                 self.unwatch(index);
@@ -92,9 +92,7 @@ impl Registrar {
             elements.next();
         }
         response.more_to_send = elements.peek().is_some();
-        entry.download = behind
-            .filter(|_| response.more_to_send)
-            .map(|behind| Download { own_children_only, behind });
+        entry.download = behind.filter(|_| response.more_to_send).map(|behind| Download { own_children_only, behind });
         let elements: Vec<PoolElement<'_>> = views.iter().map(|(_, element)| *element).collect();
         let mut entries: Vec<PoolEntry<'_>> = Vec::new();
         let mut rest = elements.as_slice();
@@ -196,7 +194,7 @@ impl Registrar {
     fn may_take(&self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> bool {
         let Some(index) = self.handlespace.find(pool_handle, element.identifier) else { return true };
         let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
-        !association.is_some_and(|association| self.associations.is_open(association))
+        !(self.owns(index) && association.is_some_and(|association| self.associations.is_open(association)))
     }
 
     /// A peer has not answered in time; its next presence starts the audit again.

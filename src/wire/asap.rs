@@ -134,6 +134,8 @@ pub struct EndpointKeepAlive<'a> {
     pub new_home: bool,
     /// The element's pool.
     pub pool_handle: PoolHandle<'a>,
+    /// The element. Not of the RFC, but rsplib sends it.
+    pub identifier: Option<PeIdentifier>,
 }
 
 /// ASAP_SERVER_ANNOUNCE (RFC 5352 §2.2.10).
@@ -282,6 +284,9 @@ impl<'a> Body<'a> {
             Self::EndpointKeepAlive(keep_alive) => {
                 sink.u32(keep_alive.server.0);
                 write_pool_handle(sink, keep_alive.pool_handle);
+                if let Some(identifier) = keep_alive.identifier {
+                    write_pe_identifier(sink, identifier);
+                }
             }
             Self::ServerAnnounce(announce) => {
                 sink.u32(announce.server.0);
@@ -378,6 +383,8 @@ enum Elements {
     Many,
 }
 
+type ReferenceWithError<'a> = (ElementReference<'a>, Option<Sequence<'a, ErrorCause<'a>>>);
+
 impl<'a> Reader<'_, 'a> {
     fn body(&mut self) -> Result<Body<'a>, DecodeError> {
         let flag = self.header.flags & FLAG != 0;
@@ -390,15 +397,15 @@ impl<'a> Reader<'_, 'a> {
                     pool_element: fields.pool_element.mandatory(message())?,
                 })
             }
-            message_type::DEREGISTRATION => Body::Deregistration(self.element_reference(&[])?.0),
-            message_type::ENDPOINT_KEEP_ALIVE_ACK => Body::EndpointKeepAliveAck(self.element_reference(&[])?.0),
-            message_type::ENDPOINT_UNREACHABLE => Body::EndpointUnreachable(self.element_reference(&[])?.0),
+            message_type::DEREGISTRATION => Body::Deregistration(self.element_reference()?.0),
+            message_type::ENDPOINT_KEEP_ALIVE_ACK => Body::EndpointKeepAliveAck(self.element_reference()?.0),
+            message_type::ENDPOINT_UNREACHABLE => Body::EndpointUnreachable(self.element_reference()?.0),
             message_type::REGISTRATION_RESPONSE => {
-                let (element, error) = self.element_reference(&[OPERATION_ERROR])?;
+                let (element, error) = self.element_reference()?;
                 Body::RegistrationResponse(RegistrationResponse { element, rejected: flag, error })
             }
             message_type::DEREGISTRATION_RESPONSE => {
-                let (element, error) = self.element_reference(&[OPERATION_ERROR])?;
+                let (element, error) = self.element_reference()?;
                 Body::DeregistrationResponse(DeregistrationResponse { element, error })
             }
             message_type::HANDLE_RESOLUTION => {
@@ -423,11 +430,12 @@ impl<'a> Reader<'_, 'a> {
             }
             message_type::ENDPOINT_KEEP_ALIVE => {
                 let (server, parameters) = self.header.fixed()?;
-                let fields = self.fields(parameters, &[POOL_HANDLE], Elements::None)?;
+                let fields = self.fields(parameters, &[POOL_HANDLE, PE_IDENTIFIER], Elements::None)?;
                 Body::EndpointKeepAlive(EndpointKeepAlive {
                     server: ServerIdentifier(u32::from_be_bytes(*server)),
                     new_home: flag,
                     pool_handle: fields.pool_handle.mandatory(message())?,
+                    identifier: fields.identifier.optional(),
                 })
             }
             message_type::SERVER_ANNOUNCE => self.server_announce()?,
@@ -451,13 +459,13 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    fn element_reference(
-        &mut self,
-        more: &'static [u16],
-    ) -> Result<(ElementReference<'a>, Option<Sequence<'a, ErrorCause<'a>>>), DecodeError> {
-        let allowed: &[u16] = match more {
-            [] => &[POOL_HANDLE, PE_IDENTIFIER],
-            _ => &[POOL_HANDLE, PE_IDENTIFIER, OPERATION_ERROR],
+    /// A pool handle, a PE identifier, and an error where the message type allows for one.
+    fn element_reference(&mut self) -> Result<ReferenceWithError<'a>, DecodeError> {
+        let allowed: &[u16] = match self.header.message_type {
+            message_type::REGISTRATION_RESPONSE | message_type::DEREGISTRATION_RESPONSE => {
+                &[POOL_HANDLE, PE_IDENTIFIER, OPERATION_ERROR]
+            }
+            _ => &[POOL_HANDLE, PE_IDENTIFIER],
         };
         let fields = self.fields(self.header.parameters(), allowed, Elements::None)?;
         let message = 0..self.header.message.len();

@@ -28,8 +28,8 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod asap;
-pub mod enrp;
 mod encode;
+pub mod enrp;
 mod error;
 mod header;
 mod id;

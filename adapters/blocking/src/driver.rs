@@ -335,7 +335,8 @@ impl<M: Machine> Driver<M> {
     /// Does what the machine wants.
     fn carry_out(&mut self, application: &mut impl Application<M>) {
         let now = self.now();
-        let Self { machine, transport, sockets, locals, udp_ports, handles, names, failures, options, poller, .. } = self;
+        let Self { machine, transport, sockets, locals, udp_ports, handles, names, failures, options, poller, .. } =
+            self;
         let mut network = Network { transport, sockets, locals, udp_ports, options, poller };
         while let Some(action) = machine.poll_action() {
             match action {
@@ -408,9 +409,8 @@ impl Network<'_> {
 
     /// The local port to open from; if the machine listens nowhere, one that nobody else uses.
     fn local(&mut self, purpose: Purpose, remote: IpAddr) -> Option<LocalPort> {
-        let fits = |local: &&Local| {
-            local.purposes.contains(&purpose) && self.sockets.is_family_of(local.port.socket, remote)
-        };
+        let fits =
+            |local: &&Local| local.purposes.contains(&purpose) && self.sockets.is_family_of(local.port.socket, remote);
         if let Some(local) = self.locals.iter().find(fits) {
             return Some(local.port);
         }

@@ -1,5 +1,6 @@
 //! Takes the SCTP user messages out of network captures: pcap and pcapng, the usual link layers, IPv4 and IPv6, SCTP
-//! over IP and over UDP (RFC 6951), messages in one piece or fragmented.
+//! over IP and over UDP (RFC 6951), messages in one piece or fragmented. The announcements that registrars send as UDP
+//! datagrams count as user messages too.
 
 mod link;
 mod reader;
@@ -9,7 +10,7 @@ pub use self::reader::{CaptureError, read};
 
 use std::net::IpAddr;
 
-/// A user message of SCTP.
+/// A user message of SCTP, or an announcement over UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserMessage {
     /// The number of the captured frame that completes it, from 1 on.
@@ -18,13 +19,13 @@ pub struct UserMessage {
     pub offset: usize,
     /// When the frame was captured, in microseconds since 1970.
     pub time_us: u64,
-    /// Who has sent it: address and SCTP port.
+    /// Who has sent it: address and port.
     pub source: (IpAddr, u16),
-    /// Who is to get it: address and SCTP port.
+    /// Who is to get it: address and port.
     pub destination: (IpAddr, u16),
-    /// The SCTP stream.
+    /// The SCTP stream; 0 for announcements.
     pub stream: u16,
-    /// The payload protocol identifier.
+    /// The payload protocol identifier; for announcements that of the same messages over SCTP.
     pub protocol: u32,
     /// The message.
     pub octets: Vec<u8>,

@@ -13,11 +13,23 @@ const UDP_HEADER: usize = 8;
 /// The UDP port of SCTP over UDP (RFC 6951 §5.1).
 const ENCAPSULATION_PORT: u16 = 9899;
 
-/// An SCTP packet and the addresses on its IP packet.
-pub(crate) struct SctpPacket<'a> {
+/// The UDP ports of announcements (RFC 5352 §8.2, RFC 5353 §5.3), each with the payload protocol identifier that the
+/// same messages have over SCTP.
+const ANNOUNCEMENT_PORTS: [(u16, u32); 2] = [(3863, 11), (9901, 12)];
+
+/// A packet that carries RSerPool messages, and the addresses on its IP packet.
+pub(crate) struct Packet<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
-    pub(crate) octets: &'a [u8],
+    pub(crate) content: Content<'a>,
+}
+
+/// What a packet carries.
+pub(crate) enum Content<'a> {
+    /// An SCTP packet.
+    Sctp(&'a [u8]),
+    /// A message as a UDP datagram.
+    Announcement { ports: [u16; 2], protocol: u32, octets: &'a [u8] },
 }
 
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
@@ -41,21 +53,25 @@ fn ip(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
     matches!(ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6).then_some(payload)
 }
 
-/// The SCTP packet in a frame.
-pub(crate) fn sctp(link: DataLink, frame: &[u8]) -> Option<SctpPacket<'_>> {
+/// The packet in a frame.
+pub(crate) fn packet(link: DataLink, frame: &[u8]) -> Option<Packet<'_>> {
     let packet = IpSlice::from_slice(ip(link, frame)?).ok()?;
     let (source, destination) = (packet.source_addr(), packet.destination_addr());
     let payload = packet.payload();
-    let octets = match payload.ip_number {
-        IpNumber::SCTP if !payload.fragmented => payload.payload,
-        IpNumber::UDP if !payload.fragmented => {
-            let ports = [u16_at(payload.payload, 0)?, u16_at(payload.payload, 2)?];
-            if !ports.contains(&ENCAPSULATION_PORT) {
-                return None;
-            }
-            payload.payload.get(UDP_HEADER..)?
-        }
+    let content = match payload.ip_number {
+        IpNumber::SCTP if !payload.fragmented => Content::Sctp(payload.payload),
+        IpNumber::UDP if !payload.fragmented => udp(payload.payload)?,
         _ => return None,
     };
-    Some(SctpPacket { source, destination, octets })
+    Some(Packet { source, destination, content })
+}
+
+fn udp(datagram: &[u8]) -> Option<Content<'_>> {
+    let ports = [u16_at(datagram, 0)?, u16_at(datagram, 2)?];
+    let octets = datagram.get(UDP_HEADER..)?;
+    if ports.contains(&ENCAPSULATION_PORT) {
+        return Some(Content::Sctp(octets));
+    }
+    let (_, protocol) = ANNOUNCEMENT_PORTS.iter().find(|(port, _)| ports.contains(port))?;
+    Some(Content::Announcement { ports, protocol: *protocol, octets })
 }

@@ -8,8 +8,8 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, PcapError};
 
 use crate::UserMessage;
-use crate::link;
-use crate::sctp::Reassembly;
+use crate::link::{self, Content};
+use crate::sctp::{Message, Reassembly};
 
 /// A capture cannot be read.
 #[derive(Debug)]
@@ -66,9 +66,7 @@ pub fn read(mut file: impl Read) -> Result<Vec<UserMessage>, CaptureError> {
         let mut reader = PcapNgReader::new(octets.as_slice())?;
         while let Some(block) = reader.next_block() {
             let (interface, time, data) = match block {
-                Ok(Block::EnhancedPacket(packet)) => {
-                    (packet.interface_id, packet.timestamp, packet.data.into_owned())
-                }
+                Ok(Block::EnhancedPacket(packet)) => (packet.interface_id, packet.timestamp, packet.data.into_owned()),
                 Ok(Block::SimplePacket(packet)) => (0, std::time::Duration::ZERO, packet.data.into_owned()),
                 Ok(_) => continue,
                 Err(_) => break,
@@ -96,15 +94,25 @@ struct Messages {
 impl Messages {
     fn frame(&mut self, link: DataLink, time: std::time::Duration, frame: &[u8]) {
         self.frames += 1;
-        let Some(packet) = link::sctp(link, frame) else { return };
-        let start = packet.octets.as_ptr().addr() - frame.as_ptr().addr();
-        for message in self.reassembly.packet(&packet) {
+        let Some(packet) = link::packet(link, frame) else { return };
+        let offset_of = |octets: &[u8]| octets.as_ptr().addr() - frame.as_ptr().addr();
+        let (source, destination) = (packet.source, packet.destination);
+        let (start, found) = match packet.content {
+            Content::Sctp(octets) => (offset_of(octets), self.reassembly.packet(source, destination, octets)),
+            Content::Announcement { ports: [source_port, destination_port], protocol, octets } => {
+                let octets_start = offset_of(octets);
+                let octets = octets.to_vec();
+                let message = Message { source_port, destination_port, stream: 0, protocol, offset: 0, octets };
+                (octets_start, vec![message])
+            }
+        };
+        for message in found {
             self.messages.push(UserMessage {
                 frame: self.frames,
                 offset: start + message.offset,
                 time_us: u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
-                source: (packet.source, message.source_port),
-                destination: (packet.destination, message.destination_port),
+                source: (source, message.source_port),
+                destination: (destination, message.destination_port),
                 stream: message.stream,
                 protocol: message.protocol,
                 octets: message.octets,

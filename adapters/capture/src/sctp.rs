@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::link::SctpPacket;
-
 const COMMON_HEADER: usize = 12;
 const DATA: u8 = 0;
 const DATA_HEADER: usize = 16;
@@ -47,15 +45,14 @@ fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
 
 impl Reassembly {
     /// The messages that a packet completes.
-    pub(crate) fn packet(&mut self, packet: &SctpPacket<'_>) -> Vec<Message> {
+    pub(crate) fn packet(&mut self, source: IpAddr, destination: IpAddr, octets: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
-        let octets = packet.octets;
         let (Some(source_port), Some(destination_port), Some(tag)) =
             (u16_at(octets, 0), u16_at(octets, 2), u32_at(octets, 4))
         else {
             return messages;
         };
-        let direction = (packet.source, source_port, packet.destination, destination_port, tag);
+        let direction = (source, source_port, destination, destination_port, tag);
         let mut at = COMMON_HEADER;
         while let (Some(chunk_type), Some(length)) = (octets.get(at), u16_at(octets, at + 2)) {
             let length = usize::from(length);

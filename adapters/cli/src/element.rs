@@ -55,14 +55,8 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
     let now = driver.now();
     driver.machine().register(now);
-    let mut app = App {
-        service: args.serve,
-        stop,
-        sessions: HashMap::new(),
-        answers: Vec::new(),
-        end: None,
-        failure: None,
-    };
+    let mut app =
+        App { service: args.serve, stop, sessions: HashMap::new(), answers: Vec::new(), end: None, failure: None };
     driver.run(&mut app)?;
     match app.failure {
         Some(failure) => Err(failure),

@@ -78,10 +78,8 @@ impl Stop {
     /// From now on the signals do not end the process, but wake the driver.
     pub(crate) fn on_signals(waker: Waker) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut signals = signal_hook::iterator::Signals::new([
-            signal_hook::consts::SIGINT,
-            signal_hook::consts::SIGTERM,
-        ])?;
+        let mut signals =
+            signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
         let flag = Arc::clone(&stop);
         std::thread::spawn(move || {
             for _ in signals.forever() {

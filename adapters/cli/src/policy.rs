@@ -6,7 +6,8 @@ use rserpool::wire::Policy;
 pub(crate) fn parse(text: &str) -> Result<Policy<'static>, String> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
-    let mut value = |what: &str| parts.next().ok_or_else(|| format!("{name} wants a {what}: {name}:{}", what.to_uppercase()));
+    let mut value =
+        |what: &str| parts.next().ok_or_else(|| format!("{name} wants a {what}: {name}:{}", what.to_uppercase()));
     let policy = match name {
         "rr" => Policy::RoundRobin,
         "rand" => Policy::Random,

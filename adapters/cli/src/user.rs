@@ -174,9 +174,7 @@ impl Application<User> for App {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Waiting { since, sent, .. } => {
-                Some((*since + self.timeout).min(*sent + self.answer_timeout))
-            }
+            State::Waiting { since, sent, .. } => Some((*since + self.timeout).min(*sent + self.answer_timeout)),
             State::Idle | State::Done => None,
         }
     }

@@ -211,10 +211,7 @@ impl<'a> Transport<'a> {
     }
 
     /// The transport in a parameter; `None` if the parameter is none.
-    pub(crate) fn read(
-        parameter: &RawParameter<'a>,
-        context: &mut Context<'a>,
-    ) -> Result<Option<Self>, DecodeError> {
+    pub(crate) fn read(parameter: &RawParameter<'a>, context: &mut Context<'a>) -> Result<Option<Self>, DecodeError> {
         let Some(protocol) = TransportProtocol::from_wire(parameter.parameter_type) else { return Ok(None) };
         let ip = |protocol, context: &mut Context<'a>| {
             let (&[p0, p1, _, _], inner) = parameter.fixed()?;

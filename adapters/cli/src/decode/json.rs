@@ -2,8 +2,8 @@
 
 use rserpool::wire::param::name;
 use rserpool::wire::{
-    CauseInformation, ErrorCause, Policy, PoolElement, PoolHandle, Sequence, ServerInformation, Transport, TransportUse,
-    Unknown, asap, enrp,
+    CauseInformation, ErrorCause, Policy, PoolElement, PoolHandle, Sequence, ServerInformation, Transport,
+    TransportUse, Unknown, asap, enrp,
 };
 use serde_json::{Map, Value, json};
 
@@ -190,6 +190,7 @@ pub(crate) fn asap(message: &asap::Message<'_>) -> Fields {
             flag("new_home", keep_alive.new_home);
             fields.insert("server".into(), keep_alive.server.to_string().into());
             list.push(pool_handle(keep_alive.pool_handle));
+            list.extend(keep_alive.identifier.map(|id| parameter("pe_identifier", id.to_string().into())));
         }
         Body::ServerAnnounce(announce) => {
             fields.insert("server".into(), announce.server.to_string().into());

@@ -1,4 +1,0 @@
-//! tbd
-use crate::args::DemoArgs;
-use crate::failure::Failure;
-pub(crate) fn run(_args: &DemoArgs) -> Result<(), Failure> { Ok(()) }
