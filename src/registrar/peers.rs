@@ -144,11 +144,10 @@ impl Registrar {
         sender: ServerIdentifier,
         presence: &Presence<'_>,
     ) {
-        if let Some(information) = presence.server_information.filter(|information| information.identifier == sender) {
-            if let Some(peer) = self.peers.get_mut(&sender) {
+        if let Some(information) = presence.server_information.filter(|information| information.identifier == sender)
+            && let Some(peer) = self.peers.get_mut(&sender) {
                 peer.endpoint = EndpointBuf::from_transport(&information.transport);
             }
-        }
         if presence.reply_required {
             self.send_presence(association, sender, ReplyRequired::No);
         }
@@ -346,11 +345,10 @@ impl Registrar {
         ] {
             self.timers.stop(timer);
         }
-        if let Some(association) = peer.association {
-            if self.associations.remove(association).is_some() {
+        if let Some(association) = peer.association
+            && self.associations.remove(association).is_some() {
                 self.outbox.push(Record::Abort { association });
             }
-        }
     }
 }
 

@@ -114,8 +114,8 @@ impl Registrar {
         sender: ServerIdentifier,
         response: &HandleTableResponse<'_>,
     ) {
-        if let Phase::Downloading { mentor, refusals } = self.phase {
-            if mentor == association {
+        if let Phase::Downloading { mentor, refusals } = self.phase
+            && mentor == association {
                 if response.rejected {
                     self.refused(now, mentor, refusals);
                     return;
@@ -133,7 +133,6 @@ impl Registrar {
                 }
                 return;
             }
-        }
         if self.timers.is_running(Timer::Sync(sender)) {
             self.sync_response(now, sender, response);
         }

@@ -167,12 +167,11 @@ impl Demo {
         self.timeline.line(start, Name::User, "sends the first request");
         let mut next = start;
         while start.elapsed() < self.duration {
-            if let Some((at, death)) = self.deaths.front().copied() {
-                if start.elapsed() >= at {
+            if let Some((at, death)) = self.deaths.front().copied()
+                && start.elapsed() >= at {
                     self.deaths.pop_front();
                     self.kill(death)?;
                 }
-            }
             if Instant::now() >= next {
                 self.report.requests += 1;
                 let request = self.report.requests;

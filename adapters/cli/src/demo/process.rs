@@ -112,11 +112,10 @@ fn listen(
         for line in BufReader::new(source).lines() {
             let Ok(line) = line else { break };
             let at = Instant::now();
-            if let Some(said) = what(line) {
-                if news.send(News { at, who, said }).is_err() {
+            if let Some(said) = what(line)
+                && news.send(News { at, who, said }).is_err() {
                     break;
                 }
-            }
         }
     });
 }
