@@ -31,8 +31,8 @@ pub(super) struct CachedElement {
 pub(super) enum Request {
     /// None is under way.
     None,
-    /// It goes out as soon as there is a home registrar.
-    Wanted { retransmits: u8 },
+    /// It goes out as soon as there is a home registrar. T1 runs already.
+    Wanted { t1: Instant, retransmits: u8 },
     /// It waits for its answer until T1 expires.
     Sent { t1: Instant, retransmits: u8 },
 }

@@ -61,7 +61,7 @@ enum Home {
 /// let mut user: PoolUser = PoolUser::new(UserConfig::default());
 /// let registrar = EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863);
 /// user.add_registrar(registrar).map_err(|_| "too many")?;
-/// let session = user.open_session(Instant::ZERO, b"echo".into()).map_err(|_| "no room")?;
+/// let session = user.open_session(Instant::ZERO, "echo".into()).map_err(|_| "no room")?;
 /// user.send(session, OutgoingMessage::new(b"hello")).map_err(|_| "no room")?;
 ///
 /// // The event loop. This one has no network: it gives up as soon as the machine asks for it.
@@ -309,8 +309,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
 
     fn poll_timeout(&self) -> Option<Instant> {
         let requests = self.pools.iter().filter_map(|pool| match pool.request {
-            Request::Sent { t1, .. } => Some(t1),
-            Request::None | Request::Wanted { .. } => None,
+            Request::Sent { t1, .. } | Request::Wanted { t1, .. } => Some(t1),
+            Request::None => None,
         });
         let sessions = self.sessions.iter().filter_map(|session| match session.state {
             SessionState::Waiting { until } => Some(until),

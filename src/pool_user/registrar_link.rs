@@ -15,7 +15,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         if pool.request != Request::None {
             return;
         }
-        pool.request = Request::Wanted { retransmits: 0 };
+        pool.request = Request::Wanted { t1: now + self.config.t1_enrp_request, retransmits: 0 };
         self.send_requests(now);
     }
 
@@ -36,7 +36,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             let _ = send(outbox, home, &Body::EndpointUnreachable(reference).into());
         }
         for pool in pools {
-            let Request::Wanted { retransmits } = pool.request else { continue };
+            let Request::Wanted { retransmits, .. } = pool.request else { continue };
             let request = HandleResolution { pool_handle: pool.handle(), send_updates: false, items: config.items };
             // Without room for it T1 expires, and the request goes out again.
             let _ = send(outbox, home, &Body::HandleResolution(request).into());
@@ -61,8 +61,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn home_lost(&mut self, now: Instant) {
         self.home = Home::None;
         for pool in &mut self.pools {
-            if let Request::Sent { retransmits, .. } = pool.request {
-                pool.request = Request::Wanted { retransmits };
+            if let Request::Sent { t1, retransmits } = pool.request {
+                pool.request = Request::Wanted { t1, retransmits };
             }
         }
         self.send_requests(now);
@@ -71,29 +71,38 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn link_timeout(&mut self, now: Instant) {
         let Self { hunt, names, outbox, .. } = self;
         hunt.timeout(now, names, &mut |action| queue_hunt(outbox, &action));
-        while let Some(index) =
-            self.pools.iter().position(|pool| matches!(pool.request, Request::Sent { t1, .. } if t1 <= now))
-        {
+        let expired = |request: &Request| match *request {
+            Request::Sent { t1, .. } | Request::Wanted { t1, .. } => t1 <= now,
+            Request::None => false,
+        };
+        while let Some(index) = self.pools.iter().position(|pool| expired(&pool.request)) {
             self.t1_expired(now, index);
         }
     }
 
-    /// RFC 5352 §3.7.2: ask again, of another registrar, up to MAX-REQUEST-RETRANSMIT times.
+    /// RFC 5352 §3.7.2: ask again, of another registrar, up to MAX-REQUEST-RETRANSMIT times. T1 runs as well while
+    /// there is no registrar to ask.
     fn t1_expired(&mut self, now: Instant, index: usize) {
+        let t1 = now + self.config.t1_enrp_request;
         let Some(pool) = self.pools.get_mut(index) else { return };
-        let Request::Sent { retransmits, .. } = pool.request else { return };
+        let (retransmits, was_sent) = match pool.request {
+            Request::None => return,
+            Request::Wanted { retransmits, .. } => (retransmits, false),
+            Request::Sent { retransmits, .. } => (retransmits, true),
+        };
         if retransmits >= self.config.max_request_retransmit {
             pool.request = Request::None;
             self.resolution_failed(now, index, ResolutionFailure::NoAnswer);
         } else {
-            pool.request = Request::Wanted { retransmits: retransmits + 1 };
+            pool.request = Request::Wanted { t1, retransmits: retransmits + 1 };
         }
-        if let Home::Found(association) = self.home {
-            let _ = self.outbox.push(Record::Abort { association });
-            self.event(Record::HomeLost);
-            self.home_lost(now);
-        } else {
-            self.send_requests(now);
+        match self.home {
+            Home::Found(association) if was_sent => {
+                let _ = self.outbox.push(Record::Abort { association });
+                self.event(Record::HomeLost);
+                self.home_lost(now);
+            }
+            _ => self.send_requests(now),
         }
     }
 

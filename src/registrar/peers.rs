@@ -145,9 +145,10 @@ impl Registrar {
         presence: &Presence<'_>,
     ) {
         if let Some(information) = presence.server_information.filter(|information| information.identifier == sender)
-            && let Some(peer) = self.peers.get_mut(&sender) {
-                peer.endpoint = EndpointBuf::from_transport(&information.transport);
-            }
+            && let Some(peer) = self.peers.get_mut(&sender)
+        {
+            peer.endpoint = EndpointBuf::from_transport(&information.transport);
+        }
         if presence.reply_required {
             self.send_presence(association, sender, ReplyRequired::No);
         }
@@ -346,9 +347,10 @@ impl Registrar {
             self.timers.stop(timer);
         }
         if let Some(association) = peer.association
-            && self.associations.remove(association).is_some() {
-                self.outbox.push(Record::Abort { association });
-            }
+            && self.associations.remove(association).is_some()
+        {
+            self.outbox.push(Record::Abort { association });
+        }
     }
 }
 

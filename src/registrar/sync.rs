@@ -115,24 +115,25 @@ impl Registrar {
         response: &HandleTableResponse<'_>,
     ) {
         if let Phase::Downloading { mentor, refusals } = self.phase
-            && mentor == association {
-                if response.rejected {
-                    self.refused(now, mentor, refusals);
-                    return;
-                }
-                // RFC 5353 §3.2.3. What the table says is ours dates from an earlier life of this registrar.
-                for (pool_handle, element) in response.pool_entries.iter() {
-                    if element.home != self.identifier {
-                        self.absorb(pool_handle, &element);
-                    }
-                }
-                if response.more_to_send {
-                    self.request_table(now, mentor);
-                } else {
-                    self.download_complete(now);
-                }
+            && mentor == association
+        {
+            if response.rejected {
+                self.refused(now, mentor, refusals);
                 return;
             }
+            // RFC 5353 §3.2.3. What the table says is ours dates from an earlier life of this registrar.
+            for (pool_handle, element) in response.pool_entries.iter() {
+                if element.home != self.identifier {
+                    self.absorb(pool_handle, &element);
+                }
+            }
+            if response.more_to_send {
+                self.request_table(now, mentor);
+            } else {
+                self.download_complete(now);
+            }
+            return;
+        }
         if self.timers.is_running(Timer::Sync(sender)) {
             self.sync_response(now, sender, response);
         }

@@ -115,7 +115,7 @@ impl DecodeError {
         match self.kind {
             // RFC 5354 §4: 00 discard, 01 discard and report, 10 and 11 reserved.
             DecodeErrorKind::UnrecognizedMessage { message_type } => {
-                (message_type >> 6 == 0b01).then(|| ErrorCause::unrecognized_message(message))
+                (message_type >> 6 == 0b01).then(|| ErrorCause::unrecognized_message(quoted))
             }
             // RFC 5354 §3: 00 stop, 01 stop and report; the other two do not end up here.
             DecodeErrorKind::UnrecognizedParameter { parameter_type } => {

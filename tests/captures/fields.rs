@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use rserpool::wire::param::transport::IpProtocol;
 use rserpool::wire::{
-    CauseInformation, ErrorCause, PeIdentifier, Policy, PoolElement, PoolHandle, Sequence, ServerInformation, Transport,
-    Unknown, asap, enrp,
+    CauseInformation, ErrorCause, PeIdentifier, Policy, PoolElement, PoolHandle, Sequence, ServerInformation,
+    Transport, Unknown, asap, enrp,
 };
 
 type Fields = Vec<String>;

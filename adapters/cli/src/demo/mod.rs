@@ -168,10 +168,11 @@ impl Demo {
         let mut next = start;
         while start.elapsed() < self.duration {
             if let Some((at, death)) = self.deaths.front().copied()
-                && start.elapsed() >= at {
-                    self.deaths.pop_front();
-                    self.kill(death)?;
-                }
+                && start.elapsed() >= at
+            {
+                self.deaths.pop_front();
+                self.kill(death)?;
+            }
             if Instant::now() >= next {
                 self.report.requests += 1;
                 let request = self.report.requests;

@@ -113,9 +113,10 @@ fn listen(
             let Ok(line) = line else { break };
             let at = Instant::now();
             if let Some(said) = what(line)
-                && news.send(News { at, who, said }).is_err() {
-                    break;
-                }
+                && news.send(News { at, who, said }).is_err()
+            {
+                break;
+            }
         }
     });
 }

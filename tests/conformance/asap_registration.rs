@@ -1,0 +1,288 @@
+//! Registration, deregistration, keep-alives (RFC 5352 §3.1, §3.2, §3.4, §3.5).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use rserpool::wire::asap::{self, Body, ElementReference, message_type};
+use rserpool::wire::{
+    CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence,
+    ServerIdentifier, Transport, TransportUse, Unknown,
+};
+
+use crate::network::{Network, address};
+
+const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn an_element_registers_and_the_registrar_owns_it_and_records_where_it_speaks_asap() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.wait(SECOND, |net| net.has(element, "Registered"));
+    assert_eq!(net.table(registrar), [(7, 0x100)]);
+    net.with_registrar(registrar, |registrar, _| {
+        let entry = registrar.handlespace().read_from(None, None).next().unwrap();
+        // RFC 5352 §3.1 4.
+        let addresses = [address(element)];
+        assert_eq!(entry.view().asap_transport, Some(Transport::sctp(7000, TransportUse::DataOnly, &addresses)));
+    });
+}
+
+#[test]
+fn an_element_registers_again_before_its_registration_expires() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element_with("pool", 7, &[registrar], |config| config.life = Some(Duration::from_secs(100)));
+    net.run(Duration::from_secs(1000));
+    // T4 is 20 s less than the life: registrations at 0, 80, 160, … s.
+    let times: Vec<u64> = net
+        .messages(element, registrar, ASAP, message_type::REGISTRATION)
+        .iter()
+        .map(|sent| sent.at.as_micros() / 1_000_000)
+        .collect();
+    assert_eq!(times, [0, 80, 160, 240, 320, 400, 480, 560, 640, 720, 800, 880, 960]);
+    assert_eq!(net.table(registrar), [(7, 0x100)]);
+    assert!(!net.has(registrar, "Removed"));
+}
+
+#[test]
+fn an_element_that_does_not_register_again_is_removed_and_told_so() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element_with("pool", 7, &[registrar], |config| {
+        config.life = Some(Duration::from_secs(60));
+        // It answers keep-alives but forgets to renew its registration.
+        config.t4_reregistration_max = Duration::from_secs(3600);
+        config.life = None;
+    });
+    net.wait(SECOND, |net| net.has(element, "Registered"));
+    // A registration with a finite life, in its name.
+    let handle = PoolHandle::new(b"pool");
+    let addresses = [address(element)];
+    let pool_element = PoolElement {
+        identifier: PeIdentifier(8),
+        home: ServerIdentifier::NONE,
+        life: RegistrationLife(60),
+        user_transport: Transport::sctp(7000, TransportUse::DataPlusControl, &addresses),
+        policy: Policy::RoundRobin,
+        asap_transport: None,
+        unknown: Unknown::NONE,
+    };
+    let message = asap::Message::from(Body::Registration(asap::Registration { pool_handle: handle, pool_element }));
+    let mut octets = vec![0; message.encoded_len()];
+    message.encode(&mut octets).unwrap();
+    net.inject(registrar, ASAP, &octets);
+    net.run(SECOND);
+    assert_eq!(net.table(registrar).len(), 2);
+    net.run(Duration::from_secs(120));
+    assert_eq!(net.table(registrar), [(7, 0x100)]);
+}
+
+#[test]
+fn a_registration_that_differs_from_its_pool_is_rejected_with_its_cause() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    let policy = net.element_with("pool", 2, &[registrar], |config| config.policy = Policy::Random);
+    net.run(SECOND);
+    assert!(net.has(policy, &format!("{:?}", CauseCode::INCONSISTENT_POOLING_POLICY)));
+
+    let try_transport = |net: &mut Network, user_transport: Transport<'_>| {
+        let pool_element = PoolElement {
+            identifier: PeIdentifier(3),
+            home: ServerIdentifier::NONE,
+            life: RegistrationLife(60),
+            user_transport,
+            policy: Policy::RoundRobin,
+            asap_transport: None,
+            unknown: Unknown::NONE,
+        };
+        let registration = asap::Registration { pool_handle: PoolHandle::new(b"pool"), pool_element };
+        let message = asap::Message::from(Body::Registration(registration));
+        let mut octets = vec![0; message.encoded_len()];
+        message.encode(&mut octets).unwrap();
+        net.inject(registrar, ASAP, &octets);
+        net.run(SECOND);
+    };
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let tcp = Transport::ip(rserpool::wire::param::transport::IpProtocol::Tcp, 80, localhost);
+    try_transport(&mut net, tcp);
+    assert!(net.has(registrar, &format!("{:?}", CauseCode::INCONSISTENT_TRANSPORT_TYPE)));
+    try_transport(&mut net, Transport::sctp(80, TransportUse::DataOnly, &[localhost]));
+    assert!(net.has(registrar, &format!("{:?}", CauseCode::INCONSISTENT_DATA_CONTROL_CONFIGURATION)));
+    assert_eq!(net.table(registrar), [(1, 0x100)]);
+}
+
+#[test]
+fn an_identifier_in_use_by_a_living_element_elsewhere_is_not_unique() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    let other = net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    assert!(net.has(other, &format!("{:?}", CauseCode::NON_UNIQUE_PE_IDENTIFIER)));
+}
+
+#[test]
+fn limits_are_answered_with_lack_of_resources_and_leave_the_state_as_it_was() {
+    let mut net = Network::new();
+    let registrar = net.registrar_with(&[], |config| config.limits.handlespace.elements = 2);
+    for identifier in 1..=3 {
+        net.element("pool", identifier, &[registrar]);
+        net.run(SECOND);
+    }
+    assert_eq!(net.table(registrar), [(1, 0x100), (2, 0x100)]);
+    assert!(net.has(registrar, &format!("{:?}", CauseCode::LACK_OF_RESOURCES)));
+}
+
+#[test]
+fn an_element_deregisters_and_its_pool_goes_with_the_last_one() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    net.with_element(element, |element, now| element.deregister(now));
+    net.wait(SECOND, |net| net.has(element, "Deregistered"));
+    assert_eq!(net.table(registrar), []);
+    assert_eq!(net.with_registrar(registrar, |registrar, _| registrar.handlespace().pool_count()), 0);
+}
+
+#[test]
+fn deregistering_an_element_that_is_not_known_is_granted() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    net.run(SECOND);
+    let element = ElementReference { pool_handle: PoolHandle::new(b"none"), identifier: PeIdentifier(1) };
+    let mut octets = [0; 64];
+    let length = asap::Message::from(Body::Deregistration(element)).encode(&mut octets).unwrap();
+    net.inject(registrar, ASAP, &octets[..length]);
+    net.run(SECOND);
+    // The answer goes to a stranger that the network does not know; it must not be an error for the registrar.
+    assert!(net.is_serving(registrar));
+}
+
+#[test]
+fn living_elements_answer_keep_alives_and_stay() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    // It does not register again meanwhile: that would count as a sign of life, too.
+    let element = net.element_with("pool", 7, &[registrar], |config| config.life = None);
+    net.run(Duration::from_secs(590));
+    let asked = net.messages(registrar, element, ASAP, message_type::ENDPOINT_KEEP_ALIVE);
+    let answered = net.messages(element, registrar, ASAP, message_type::ENDPOINT_KEEP_ALIVE_ACK);
+    assert_eq!(asked.len(), answered.len());
+    // Every 30 s plus/minus 50 percent: between 13 and 40 in ten minutes, and not at a fixed pace (RFC 5352 §3.5).
+    assert!((13..=40).contains(&asked.len()), "{} keep-alives", asked.len());
+    let gaps: Vec<_> = asked.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_millis() / 1000).collect();
+    assert!(gaps.iter().any(|gap| *gap != gaps[0]), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| (14..=46).contains(gap)), "{gaps:?}");
+    assert_eq!(net.table(registrar), [(7, 0x100)]);
+}
+
+#[test]
+fn a_dead_element_is_removed_as_soon_as_it_cannot_be_reached() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    net.kill(element);
+    net.wait(SECOND, |net| net.has(registrar, "Unreachable"));
+    assert_eq!(net.table(registrar), []);
+}
+
+#[test]
+fn an_element_that_hangs_is_removed_when_it_does_not_answer_a_keep_alive() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    net.pause(element);
+    // The next keep-alive comes within 45 s, and may stay unanswered for 5 s.
+    net.wait(Duration::from_secs(51), |net| net.has(registrar, "Unreachable"));
+    assert_eq!(net.table(registrar), []);
+}
+
+#[test]
+fn a_keep_alive_for_another_pool_is_silently_discarded() {
+    // RFC 5352 §3.4 KA1.
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    for (pool, expected) in [("other", 0), ("pool", 0)] {
+        let keep_alive = asap::EndpointKeepAlive {
+            server: ServerIdentifier(0x999),
+            new_home: true,
+            pool_handle: PoolHandle::from(pool),
+            identifier: None,
+        };
+        let mut octets = [0; 64];
+        let length = asap::Message::from(Body::EndpointKeepAlive(keep_alive)).encode(&mut octets).unwrap();
+        net.inject(element, ASAP, &octets[..length]);
+        net.run(SECOND);
+        let changed = net.events(element, "HomeChanged").len();
+        assert_eq!(changed, usize::from(pool == "pool") + expected);
+    }
+}
+
+#[test]
+fn a_report_makes_the_registrar_ask_at_once_and_too_many_remove_even_an_element_that_answers() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    let reference = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(7) };
+    let mut octets = [0; 64];
+    let length = asap::Message::from(Body::EndpointUnreachable(reference)).encode(&mut octets).unwrap();
+    let reporter = net.inject(registrar, ASAP, &octets[..length]);
+    net.run(Duration::from_millis(10));
+    assert_eq!(net.messages(registrar, element, ASAP, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
+    assert_eq!(net.table(registrar).len(), 1, "it has answered");
+    // MAX-BAD-PE-REPORT is 3: the fourth one exceeds it.
+    for reports in 2..=4 {
+        assert_eq!(net.table(registrar).len(), 1, "{reports} reports");
+        net.inject_on(registrar, reporter, ASAP, &octets[..length]);
+        net.run(Duration::from_millis(10));
+    }
+    assert_eq!(net.table(registrar), []);
+    assert!(net.has(registrar, "Reported"));
+}
+
+#[test]
+fn registrations_over_tcp_are_refused() {
+    // RFC 5352 §2.2.1: only SCTP. The message is the same; what differs is how it came.
+    use rserpool::registrar::{Registrar, RegistrarConfig};
+    use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut registrar = Registrar::new(RegistrarConfig::new(EndpointBuf::single(Protocol::Sctp, localhost, 9901), 1));
+    registrar.handle(Instant::ZERO, Input::Timeout);
+    let association = AssociationId::accepted(1);
+    let addresses = [localhost];
+    let peer = Endpoint { protocol: Protocol::Tcp, addresses: &addresses, port: 4000 };
+    registrar.handle(Instant::ZERO, Input::Accepted { association, peer });
+    let pool_element = PoolElement {
+        identifier: PeIdentifier(3),
+        home: ServerIdentifier::NONE,
+        life: RegistrationLife(60),
+        user_transport: Transport::sctp(80, TransportUse::DataOnly, &addresses),
+        policy: Policy::RoundRobin,
+        asap_transport: None,
+        unknown: Unknown::NONE,
+    };
+    let registration = asap::Registration { pool_handle: PoolHandle::new(b"pool"), pool_element };
+    let mut octets = [0; 128];
+    let length = asap::Message::from(Body::Registration(registration)).encode(&mut octets).unwrap();
+    registrar.handle(Instant::ZERO, Input::Message { association, protocol: ASAP, octets: &octets[..length] });
+    let mut rejected = false;
+    while let Some(action) = registrar.poll_action() {
+        if let Action::Send { message, .. } = action {
+            let decoded = asap::Message::decode(message.octets).unwrap();
+            rejected = matches!(decoded.message.body, Body::RegistrationResponse(response) if response.rejected);
+        }
+    }
+    assert!(rejected);
+    assert!(registrar.handlespace().is_empty());
+}

@@ -1,0 +1,130 @@
+//! Peers: presence, updates, audits (RFC 5353 §3.3, §3.4, §3.6).
+
+use std::time::Duration;
+
+use rserpool::wire::enrp::{Body, Message, message_type};
+use rserpool::wire::{CauseCode, PayloadProtocol, Policy};
+
+use crate::network::{Network, NodeId};
+
+const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Registrars that know each other and serve.
+fn cluster(size: usize) -> (Network, Vec<NodeId>) {
+    let mut net = Network::new();
+    let mut registrars = Vec::new();
+    for _ in 0..size {
+        registrars.push(net.registrar(&registrars.clone()));
+        net.run(SECOND);
+    }
+    assert!(registrars.iter().all(|registrar| net.is_serving(*registrar)));
+    (net, registrars)
+}
+
+#[test]
+fn each_tells_the_others_of_its_presence_every_heartbeat_cycle() {
+    let (mut net, registrars) = cluster(3);
+    net.sent.clear();
+    net.run(Duration::from_secs(300));
+    for from in &registrars {
+        for to in registrars.iter().filter(|to| *to != from) {
+            let sent = net.messages(*from, *to, ENRP, message_type::PRESENCE);
+            assert_eq!(sent.len(), 10, "{from} to {to}");
+            assert!(sent.iter().all(|sent| sent.octets[1] == 0), "no reply is required");
+        }
+    }
+}
+
+#[test]
+fn every_change_of_an_element_reaches_every_peer() {
+    let (mut net, registrars) = cluster(3);
+    let element = net.element("pool", 1, &[registrars[1]]);
+    net.run(SECOND);
+    for registrar in &registrars {
+        assert_eq!(net.table(*registrar), [(1, 0x101)]);
+    }
+    net.with_element(element, |element, now| element.set_policy(now, Policy::RoundRobin));
+    net.run(SECOND);
+    let updates = net.messages(registrars[1], registrars[0], ENRP, message_type::HANDLE_UPDATE);
+    assert_eq!(updates.len(), 2, "a registration and a re-registration");
+    let Body::HandleUpdate(update) = Message::decode(&updates[0].octets).unwrap().message.body else { panic!() };
+    assert_eq!(update.pool_element.home.0, 0x101);
+    net.with_element(element, |element, now| element.deregister(now));
+    net.run(SECOND);
+    for registrar in &registrars {
+        assert_eq!(net.table(*registrar), []);
+    }
+}
+
+#[test]
+fn an_element_that_registers_elsewhere_changes_its_home_everywhere() {
+    let (mut net, registrars) = cluster(3);
+    let element = net.element("pool", 1, &[registrars[0]]);
+    net.run(SECOND);
+    net.kill(element);
+    let reborn = net.element("pool", 1, &[registrars[2]]);
+    net.run(SECOND);
+    assert!(net.has(reborn, "Registered"));
+    for registrar in &registrars {
+        assert_eq!(net.table(*registrar), [(1, 0x102)], "at {registrar}");
+    }
+}
+
+#[test]
+fn an_unknown_sender_is_a_new_peer_and_is_asked_who_it_is() {
+    // RFC 5353 §3.4.1. The first knows nobody; the second speaks to it.
+    let (net, registrars) = cluster(2);
+    assert_eq!(net.peers(registrars[0]), [0x101]);
+    let asked = net.messages(registrars[0], registrars[1], ENRP, message_type::PRESENCE);
+    assert!(asked.iter().any(|sent| sent.octets[1] == 1), "R is set");
+}
+
+#[test]
+fn a_table_that_differs_is_put_right_by_the_audit() {
+    let (mut net, registrars) = cluster(2);
+    net.element("pool", 1, &[registrars[0]]);
+    net.run(SECOND);
+    // An update is lost: the element leaves while the registrars do not hear each other.
+    let stays = net.element("pool", 2, &[registrars[0]]);
+    net.run(SECOND);
+    net.sent.clear();
+    net.cut(registrars[0], registrars[1]);
+    net.with_element(stays, |element, now| element.deregister(now));
+    let newcomer = net.element("pool", 3, &[registrars[0]]);
+    net.run(Duration::from_millis(100));
+    assert!(net.has(newcomer, "Registered"));
+    assert_eq!(net.table(registrars[0]), [(1, 0x100), (3, 0x100)]);
+    assert_eq!(net.table(registrars[1]), [(1, 0x100), (2, 0x100)]);
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.table(registrars[1]), [(1, 0x100), (3, 0x100)]);
+    assert!(net.has(registrars[1], "Inconsistent") && net.has(registrars[1], "Synchronized"));
+    // RFC 5353 §3.6.3: W = 1, only the elements of the peer.
+    let requests = net.messages(registrars[1], registrars[0], ENRP, message_type::HANDLE_TABLE_REQUEST);
+    assert_eq!(requests.iter().map(|sent| sent.octets[1]).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn what_cannot_be_understood_is_answered_with_an_enrp_error_where_its_type_asks_for_it() {
+    let (mut net, registrars) = cluster(1);
+    let unknown_message = [0x41, 0, 0, 12, 0, 0, 9, 9, 0, 0, 0, 0];
+    net.inject(registrars[0], ENRP, &unknown_message);
+    net.run(SECOND);
+    // The stranger is no node, so the answer is seen in the registrar only.
+    let answer = net.with_registrar(registrars[0], |registrar, now| {
+        use rserpool::{Action, AssociationId, Endpoint, Input, Machine, Protocol};
+        let association = AssociationId::accepted(77);
+        let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[crate::network::address(9)], port: 1 };
+        registrar.handle(now, Input::Accepted { association, peer });
+        registrar.handle(now, Input::Message { association, protocol: ENRP, octets: &unknown_message });
+        let mut answer = None;
+        while let Some(action) = registrar.poll_action() {
+            if let Action::Send { message, .. } = action {
+                answer = Some(message.octets.to_vec());
+            }
+        }
+        answer.unwrap()
+    });
+    let Body::Error(causes) = Message::decode(&answer).unwrap().message.body else { panic!() };
+    assert_eq!(causes.first().unwrap().code, CauseCode::UNRECOGNIZED_MESSAGE);
+}

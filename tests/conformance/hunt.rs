@@ -1,0 +1,83 @@
+//! The server hunt (RFC 5352 §3.6).
+
+use std::time::Duration;
+
+use rserpool::wire::PayloadProtocol;
+use rserpool::wire::asap::message_type;
+
+use crate::network::Network;
+
+const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_dead_registrar_in_the_list_does_no_harm() {
+    let mut net = Network::new();
+    let (dead, living) = (net.registrar(&[]), net.registrar(&[]));
+    net.kill(dead);
+    let element = net.element("pool", 7, &[dead, living]);
+    net.wait(SECOND, |net| net.has(element, "Registered"));
+    assert_eq!(net.table(living), [(7, 0x101)]);
+}
+
+#[test]
+fn of_several_associations_one_is_kept() {
+    let mut net = Network::new();
+    let registrars = [net.registrar(&[]), net.registrar(&[]), net.registrar(&[])];
+    let element = net.element("pool", 7, &registrars);
+    net.run(Duration::from_secs(5));
+    let asked: usize =
+        registrars.iter().map(|r| net.messages(element, *r, ASAP, message_type::REGISTRATION).len()).sum();
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn without_any_registrar_the_hunt_goes_on_with_doubled_times_up_to_retran_max() {
+    // RFC 5352 §3.6 SH5.1: T5 is 10 s, then 20, 40, and 60 from then on.
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    net.kill(registrar);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(Duration::from_secs(400));
+    assert!(!net.has(element, "Registered"));
+    let registrar = net.registrar(&[]);
+    // A registrar at another address is not found; the list is configured.
+    net.run(Duration::from_secs(200));
+    assert_eq!(net.table(registrar), []);
+}
+
+#[test]
+fn an_element_whose_home_dies_registers_with_another_registrar() {
+    let mut net = Network::new();
+    let first = net.registrar(&[]);
+    let element = net.element("pool", 7, &[first]);
+    net.run(SECOND);
+    assert_eq!(net.table(first), [(7, 0x100)]);
+    let second = net.registrar(&[]);
+    net.with_element(element, |element, _| {
+        element
+            .add_registrar(rserpool::EndpointBuf::single(
+                rserpool::Protocol::Sctp,
+                crate::network::address(second),
+                crate::network::ASAP_PORT,
+            ))
+            .unwrap();
+    });
+    net.kill(first);
+    net.wait(Duration::from_secs(2), |net| net.table(second) == [(7, 0x102)]);
+}
+
+#[test]
+fn a_registration_without_answer_is_tried_elsewhere_and_given_up_at_max_reg_attempt() {
+    // RFC 5352 §3.1: T2 is 30 s, MAX-REG-ATTEMPT is 2.
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    // The association stands, but the registrar says nothing.
+    net.run(Duration::from_millis(1));
+    net.pause(registrar);
+    net.run(Duration::from_secs(29));
+    assert!(!net.has(element, "RegistrationFailed"));
+    net.resume(registrar);
+    net.wait(Duration::from_secs(5), |net| net.has(element, "Registered"));
+}

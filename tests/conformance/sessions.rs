@@ -1,0 +1,193 @@
+//! Sessions: an element at a time, failover, cookies, unreachable reports (RFC 5352 §3.5, §3.8).
+
+use std::time::Duration;
+
+use rserpool::pool_element::SendError;
+use rserpool::pool_user::{OpenError, SessionId};
+use rserpool::wire::asap::message_type;
+use rserpool::wire::{PayloadProtocol, PoolHandle};
+use rserpool::{AssociationId, OutgoingMessage};
+
+use crate::network::{Network, NodeId};
+
+const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
+const DATA: PayloadProtocol = PayloadProtocol::UNSPECIFIED;
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Pool {
+    net: Network,
+    registrar: NodeId,
+    elements: Vec<NodeId>,
+    user: NodeId,
+    session: SessionId,
+}
+
+/// A pool of elements with the identifiers 1, 2, …, and a user with a session.
+fn pool(elements: u32) -> Pool {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let elements = (1..=elements)
+        .map(|identifier| {
+            let element = net.element("pool", identifier, &[registrar]);
+            net.run(SECOND);
+            element
+        })
+        .collect();
+    let user = net.user(&[registrar]);
+    let session = net.with_user(user, |user, now| user.open_session(now, PoolHandle::from("pool")).unwrap());
+    net.wait(SECOND, |net| net.has(user, "Established"));
+    Pool { net, registrar, elements, user, session }
+}
+
+impl Pool {
+    fn send(&mut self, text: &[u8]) -> Result<(), SendError> {
+        let session = self.session;
+        self.net.with_user(self.user, |user, _| user.send(session, OutgoingMessage::new(text)))
+    }
+
+    /// The session as the element names it.
+    fn session_at(&self, element: NodeId) -> AssociationId {
+        // The last association that an element has accepted is the user's; names are given one after the other.
+        let events = self.net.events(element, "Accepted");
+        let (_, text) = events.last().unwrap();
+        let number: String = text.split("in-").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+        AssociationId::accepted(number.parse().unwrap())
+    }
+}
+
+#[test]
+fn messages_sent_before_the_session_has_an_element_arrive_in_order() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    let user = net.user(&[registrar]);
+    net.with_user(user, |user, now| {
+        let session = user.open_session(now, PoolHandle::from("pool")).unwrap();
+        for text in [b"one".as_slice(), b"two", b"three"] {
+            user.send(session, OutgoingMessage::new(text)).unwrap();
+        }
+    });
+    net.run(SECOND);
+    let received: Vec<_> = net.events(element, "Data").iter().map(|(_, text)| text.to_string()).collect();
+    let expected = [b"one".as_slice(), b"two", b"three"].map(|text| format!("octets: {text:?}"));
+    assert_eq!(received.len(), 3);
+    for (received, expected) in received.iter().zip(&expected) {
+        assert!(received.contains(expected), "{received}");
+    }
+}
+
+#[test]
+fn when_the_element_dies_the_session_goes_on_with_the_next_and_brings_the_last_cookie_first() {
+    let mut pool = pool(3);
+    let (first, second) = (pool.elements[0], pool.elements[1]);
+    let at_first = pool.session_at(first);
+    for cookie in [b"old cookie", b"new cookie"] {
+        pool.net.with_element(first, |element, _| element.send_cookie(at_first, cookie).unwrap());
+    }
+    pool.net.run(SECOND);
+    pool.net.kill(first);
+    pool.net.run(Duration::from_millis(100));
+    // Nobody has noticed yet; what is sent now is lost with the element.
+    pool.net.run(SECOND);
+    pool.send(b"request").unwrap();
+    pool.net.run(SECOND);
+    let echoes = pool.net.messages(pool.user, second, ASAP, message_type::COOKIE_ECHO);
+    assert_eq!(echoes.len(), 1);
+    assert_eq!(echoes[0].octets[8..18], *b"new cookie");
+    // RFC 5352 §3.8: the cookie is the first message.
+    let to_second: Vec<_> = pool.net.sent.iter().filter(|s| (s.from, s.to) == (pool.user, second)).collect();
+    assert_eq!(to_second[0].protocol, ASAP);
+    assert_eq!(to_second[1].protocol, DATA);
+    assert!(pool.net.has(second, "CookieEcho"));
+    assert!(pool.net.has(pool.user, "failovers: 1"));
+}
+
+#[test]
+fn a_first_session_echoes_no_cookie() {
+    let pool = pool(1);
+    assert!(pool.net.messages(pool.user, pool.elements[0], ASAP, message_type::COOKIE_ECHO).is_empty());
+}
+
+#[test]
+fn a_dead_element_is_reported_once_for_each_failure() {
+    let mut pool = pool(2);
+    pool.net.kill(pool.elements[0]);
+    pool.net.run(Duration::from_secs(10));
+    let reports = pool.net.messages(pool.user, pool.registrar, ASAP, message_type::ENDPOINT_UNREACHABLE);
+    assert_eq!(reports.len(), 1);
+    assert_eq!(pool.net.table(pool.registrar), [(2, 0x100)]);
+}
+
+#[test]
+fn an_element_that_the_application_gives_up_is_reported_and_left() {
+    let mut pool = pool(2);
+    let session = pool.session;
+    pool.net.with_user(pool.user, |user, now| user.report_failure(now, session));
+    pool.net.run(SECOND);
+    assert!(pool.net.has(pool.user, "Established { session: SessionId(0), identifier: PeIdentifier(0x00000002)"));
+    assert_eq!(pool.net.messages(pool.user, pool.registrar, ASAP, message_type::ENDPOINT_UNREACHABLE).len(), 1);
+}
+
+#[test]
+fn with_all_elements_dead_the_session_waits_for_a_new_one() {
+    let mut pool = pool(2);
+    for element in pool.elements.clone() {
+        pool.net.kill(element);
+    }
+    pool.net.run(Duration::from_secs(10));
+    pool.send(b"to whom it may concern").unwrap();
+    let requests = pool.net.messages(pool.user, pool.registrar, ASAP, message_type::HANDLE_RESOLUTION).len();
+    assert!(requests <= 30, "{requests} requests in 10 s");
+    let registrar = pool.registrar;
+    let newcomer = pool.net.element("pool", 3, &[registrar]);
+    pool.net.wait(Duration::from_secs(2), |net| net.has(newcomer, "Data"));
+}
+
+#[test]
+fn a_session_survives_the_death_of_its_registrar() {
+    let mut pool = pool(2);
+    pool.net.kill(pool.registrar);
+    pool.net.run(Duration::from_secs(2));
+    pool.send(b"still there?").unwrap();
+    pool.net.run(SECOND);
+    assert!(pool.net.has(pool.elements[0], "Data"));
+    // The cache names the second element.
+    pool.net.kill(pool.elements[0]);
+    pool.net.run(Duration::from_secs(2));
+    assert!(pool.net.has(pool.user, "failovers: 1"));
+}
+
+#[test]
+fn full_queues_and_wrong_messages_are_errors_and_change_nothing() {
+    let mut pool = pool(1);
+    let session = pool.session;
+    let big = vec![0; 100_000];
+    assert_eq!(pool.send(&big), Err(SendError::Full));
+    assert_eq!(pool.send(b""), Err(SendError::Empty));
+    pool.net.with_user(pool.user, |user, now| {
+        let wrong = OutgoingMessage { protocol: ASAP, ..OutgoingMessage::new(b"x") };
+        assert_eq!(user.send(session, wrong), Err(SendError::ReservedProtocol));
+        user.close_session(session);
+        assert_eq!(user.send(session, OutgoingMessage::new(b"x")), Err(SendError::NoSession));
+        // Room for four sessions, and for four pools.
+        for pool in ["a", "b", "c", "d"] {
+            user.open_session(now, PoolHandle::from(pool)).unwrap();
+        }
+        assert_eq!(user.open_session(now, PoolHandle::from("e")), Err(OpenError::NoRoom));
+        let long = "x".repeat(65);
+        assert_eq!(user.resolve(now, PoolHandle::from(long.as_str())), Err(OpenError::PoolHandleTooLong));
+    });
+}
+
+#[test]
+fn answers_come_back_on_the_session() {
+    let mut pool = pool(1);
+    pool.send(b"question").unwrap();
+    pool.net.run(SECOND);
+    let element = pool.elements[0];
+    let session = pool.session_at(element);
+    pool.net.with_element(element, |element, _| element.send(session, OutgoingMessage::new(b"answer")).unwrap());
+    pool.net.run(SECOND);
+    assert!(pool.net.has(pool.user, &format!("octets: {:?}", b"answer")));
+}
