@@ -1,0 +1,58 @@
+//! An element in any world, and with any commands.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+use rserpool::wire::{PeIdentifier, Policy, TransportUse};
+use rserpool::{EndpointBuf, OutgoingMessage, Protocol};
+use rserpool_fuzz::world::{Step, World};
+
+#[derive(Arbitrary, Debug)]
+enum Happening {
+    Step(Step),
+    Register,
+    Deregister,
+    SetPolicy(u32),
+    Send(u8, Vec<u8>),
+    SendCookie(u8, Vec<u8>),
+    CloseSession(u8),
+}
+
+fuzz_target!(|happenings: Vec<Happening>| {
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let Some(transport) = UserTransport::sctp(&[localhost], 7000, TransportUse::DataPlusControl) else { return };
+    let Some(config) = ElementConfig::new(b"a", PeIdentifier(1), transport) else { return };
+    let mut element: PoolElement = PoolElement::new(config);
+    for port in [1, 2, 3] {
+        assert!(element.add_registrar(EndpointBuf::single(Protocol::Sctp, localhost, port)).is_ok());
+    }
+    let mut world = World::default();
+    for happening in &happenings {
+        match happening {
+            Happening::Step(step) => world.step(&mut element, step),
+            Happening::Register => element.register(world.now),
+            Happening::Deregister => element.deregister(world.now),
+            Happening::SetPolicy(load) => element.set_policy(world.now, Policy::LeastUsed { load: *load }),
+            Happening::Send(number, octets) => {
+                if let Some(session) = world.open_association(*number) {
+                    let _ = element.send(session, OutgoingMessage::new(octets));
+                }
+            }
+            Happening::SendCookie(number, cookie) => {
+                if let Some(session) = world.open_association(*number) {
+                    let _ = element.send_cookie(session, cookie);
+                }
+            }
+            Happening::CloseSession(number) => {
+                if let Some(session) = world.open_association(*number).filter(|session| session.is_accepted()) {
+                    let _ = element.close_session(session);
+                }
+            }
+        }
+        world.drain(&mut element);
+        world.check_timeout(&mut element);
+    }
+});
