@@ -12,7 +12,7 @@ use rserpool::{CloseReason, Instant, OutgoingMessage};
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
 use crate::cookie::CookieSigner;
-use crate::packet::{COOKIE_ECHO, INIT, Packet, u32_at};
+use crate::packet::{ABORT, COOKIE_ECHO, INIT, Packet, u32_at};
 
 /// Which of the adapter's UDP sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -162,6 +162,8 @@ struct Entry {
     accepted: bool,
     /// The peer's verification tag, as the last packet to it had it.
     peer_tag: u32,
+    /// Our own, as our INIT had it.
+    own_tag: Option<u32>,
     deadline: Option<Instant>,
 }
 
@@ -260,7 +262,7 @@ impl SctpOverUdp {
         let handle = AssociationHandle(self.next);
         self.next += 1;
         self.by_key.insert(key, handle);
-        self.entries.insert(handle, Entry { key, association, standing, accepted, peer_tag: 0, deadline: None });
+        self.entries.insert(handle, Entry { key, association, standing, accepted, peer_tag: 0, own_tag: None, deadline: None });
         handle
     }
 
@@ -279,6 +281,9 @@ impl SctpOverUdp {
             return;
         }
         match handle {
+            Some(handle) if self.is_refusal(handle, &packet) => {
+                self.happened(now, handle, Happening::Ended(CloseReason::Aborted));
+            }
             Some(handle) => self.receive(now, handle, octets),
             None if !packet.is_intact() => {}
             None if packet.chunk_type == INIT && self.listening.contains(&local) => self.answer_init(now, key, octets),
@@ -288,6 +293,16 @@ impl SctpOverUdp {
                 }
             }
         }
+    }
+
+    /// Whether a packet says that the peer does not want the association that we ask for. The SCTP implementation does
+    /// not listen to that before it has heard something else of the peer.
+    fn is_refusal(&self, handle: AssociationHandle, packet: &Packet<'_>) -> bool {
+        let Some(entry) = self.entries.get(&handle) else { return false };
+        packet.chunk_type == ABORT
+            && entry.standing == Standing::Opening
+            && entry.own_tag == Some(packet.verification_tag)
+            && packet.is_intact()
     }
 
     fn receive(&mut self, now: Instant, handle: AssociationHandle, octets: &[u8]) {
@@ -454,8 +469,11 @@ impl SctpOverUdp {
         let Some(entry) = self.entries.get_mut(&handle) else { return handle };
         match happening {
             Happening::Packet(mut octets) => {
-                if let Some(tag) = u32_at(&octets, 4) {
-                    entry.peer_tag = tag;
+                if let Some(packet) = Packet::parse(&octets) {
+                    entry.peer_tag = packet.verification_tag;
+                    if packet.chunk_type == INIT {
+                        entry.own_tag = u32_at(packet.chunk_value(), 0);
+                    }
                 }
                 let Key { local, peer, .. } = entry.key;
                 self.signer.sign(now, peer, &mut octets);

@@ -1,0 +1,380 @@
+//! Two endpoints in memory and in virtual time.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rserpool::wire::PayloadProtocol;
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage};
+use rserpool_transport::{
+    AssociationHandle, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError, SocketIndex, Transmit,
+};
+
+const SOCKET: SocketIndex = SocketIndex(0);
+const PORT: u16 = 3863;
+const DELAY: Duration = Duration::from_millis(1);
+
+/// Several endpoints on a network that may lose what is sent.
+struct Network {
+    now: Instant,
+    endpoints: Vec<SctpOverUdp>,
+    /// When, from whom, to whom, what.
+    flying: VecDeque<(Instant, usize, usize, Vec<u8>)>,
+    events: Vec<VecDeque<Event>>,
+    /// Nodes that get nothing and send nothing.
+    dead: Vec<usize>,
+}
+
+fn address(endpoint: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, endpoint as u8 + 1], 9899))
+}
+
+impl Network {
+    fn new(endpoints: usize) -> Self {
+        Self::with(endpoints, SctpConfig::default())
+    }
+
+    fn with(endpoints: usize, config: SctpConfig) -> Self {
+        let endpoint = |number: usize| {
+            let mut endpoint = SctpOverUdp::new(config.clone(), [number as u8; 16]);
+            endpoint.listen(LocalPort { socket: SOCKET, port: PORT });
+            endpoint
+        };
+        Self {
+            now: Instant::ZERO,
+            endpoints: (0..endpoints).map(endpoint).collect(),
+            flying: VecDeque::new(),
+            events: (0..endpoints).map(|_| VecDeque::new()).collect(),
+            dead: Vec::new(),
+        }
+    }
+
+    fn open(&mut self, from: usize, to: usize) -> Result<AssociationHandle, OpenError> {
+        let local = LocalPort { socket: SOCKET, port: PORT };
+        self.endpoints[from].open(self.now, local, address(to), PORT)
+    }
+
+    fn send(&mut self, from: usize, association: AssociationHandle, octets: &[u8]) -> Result<(), SendError> {
+        let message = OutgoingMessage { protocol: PayloadProtocol::ASAP, ..OutgoingMessage::new(octets) };
+        self.endpoints[from].send(self.now, association, &message)
+    }
+
+    fn collect(&mut self) {
+        for from in 0..self.endpoints.len() {
+            while let Some(Transmit { to, octets, .. }) = self.endpoints[from].poll_transmit() {
+                let Some(to) = (0..self.endpoints.len()).find(|number| address(*number) == to) else { continue };
+                if !self.dead.contains(&from) && !self.dead.contains(&to) {
+                    self.flying.push_back((self.now + DELAY, from, to, octets));
+                }
+            }
+            while let Some(event) = self.endpoints[from].poll_event() {
+                self.events[from].push_back(event);
+            }
+        }
+    }
+
+    fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        loop {
+            self.collect();
+            let timeouts = self.endpoints.iter().filter_map(SctpOverUdp::poll_timeout);
+            let next = timeouts.chain(self.flying.front().map(|(at, ..)| *at)).min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            if let Some((_, from, to, octets)) = self.flying.pop_front_if(|(at, ..)| *at <= next) {
+                self.endpoints[to].handle_datagram(self.now, SOCKET, address(from), &octets);
+            }
+            for endpoint in &mut self.endpoints {
+                endpoint.handle_timeout(self.now);
+            }
+        }
+        self.now = end;
+    }
+
+    fn accepted(&mut self, at: usize) -> Option<AssociationHandle> {
+        self.events[at].drain(..).find_map(|event| match event {
+            Event::Accepted { association, .. } => Some(association),
+            _ => None,
+        })
+    }
+
+    fn messages(&mut self, at: usize) -> Vec<Vec<u8>> {
+        let message = |event| match event {
+            Event::Message { octets, .. } => Some(octets.to_vec()),
+            _ => None,
+        };
+        self.events[at].drain(..).filter_map(message).collect()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn messages_go_both_ways_in_order_and_keep_their_payload_protocol() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::Opened(handle)) if handle == there));
+    let back = net.accepted(1).unwrap();
+    for number in 0..100u8 {
+        net.send(0, there, &[number; 300]).unwrap();
+    }
+    net.send(1, back, b"answer").unwrap();
+    net.run(SECOND);
+    assert_eq!(net.messages(1), (0..100u8).map(|number| vec![number; 300]).collect::<Vec<_>>());
+    assert!(matches!(
+        net.events[0].pop_front(),
+        Some(Event::Message { protocol: PayloadProtocol::ASAP, octets, .. }) if octets == b"answer"[..]
+    ));
+}
+
+#[test]
+fn large_and_unordered_messages_arrive_whole() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events[1].clear();
+    let large: Vec<u8> = (0..100_000u32).map(|number| number as u8).collect();
+    let message = OutgoingMessage { delivery: Delivery::Unordered, stream: 3, ..OutgoingMessage::new(&large) };
+    net.endpoints[0].send(net.now, there, &message).unwrap();
+    net.run(5 * SECOND);
+    assert_eq!(net.messages(1), [large]);
+}
+
+#[test]
+fn a_dead_peer_is_noticed_in_about_two_seconds_without_any_help() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events[0].clear();
+    net.dead.push(1);
+    net.send(0, there, b"anybody?").unwrap();
+    net.run(2 * SECOND);
+    assert!(matches!(
+        net.events[0].pop_front(),
+        Some(Event::Closed { association, reason: CloseReason::Lost }) if association == there
+    ));
+    assert!(net.endpoints[0].is_empty());
+    assert_eq!(net.endpoints[0].poll_timeout(), None);
+}
+
+#[test]
+fn an_idle_association_notices_a_dead_peer_by_heartbeats() {
+    let mut net = Network::new(2);
+    net.open(0, 1).unwrap();
+    net.run(10 * SECOND);
+    net.events[0].clear();
+    net.dead.push(1);
+    net.run(15 * SECOND);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { reason: CloseReason::Lost, .. })));
+}
+
+#[test]
+fn an_association_to_nobody_fails() {
+    let mut net = Network::new(2);
+    net.dead.push(1);
+    let there = net.open(0, 1).unwrap();
+    net.run(5 * SECOND);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::OpenFailed(handle)) if handle == there));
+}
+
+#[test]
+fn a_port_that_nobody_listens_at_is_refused_at_once() {
+    let mut net = Network::new(2);
+    let local = LocalPort { socket: SOCKET, port: PORT };
+    net.endpoints[0].open(net.now, local, address(1), 4444).unwrap();
+    net.run(10 * DELAY);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::OpenFailed(_))));
+}
+
+#[test]
+fn a_peer_that_has_forgotten_the_association_says_so() {
+    // RFC 9260 §8.4: a packet of no association is answered with an abort.
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events[0].clear();
+    net.endpoints[1] = SctpOverUdp::new(SctpConfig::default(), [9; 16]);
+    net.send(0, there, b"hello?").unwrap();
+    net.run(10 * DELAY);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { reason: CloseReason::Aborted, .. })));
+}
+
+#[test]
+fn a_restarted_peer_ends_one_association_and_begins_another() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events.iter_mut().for_each(VecDeque::clear);
+    net.endpoints[1] = SctpOverUdp::new(SctpConfig::default(), [9; 16]);
+    net.open(1, 0).unwrap();
+    net.run(SECOND);
+    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { association, .. }) if association == there));
+    let back = net.accepted(0).unwrap();
+    assert!(matches!(net.events[1].pop_front(), Some(Event::Opened(_))));
+    net.send(0, back, b"welcome").unwrap();
+    net.run(SECOND);
+    assert_eq!(net.messages(1), [b"welcome"]);
+    assert_eq!(net.endpoints[0].len(), 1);
+}
+
+#[test]
+fn when_both_open_at_the_same_time_there_is_one_association() {
+    let mut net = Network::new(2);
+    let (a, b) = (net.open(0, 1).unwrap(), net.open(1, 0).unwrap());
+    net.run(SECOND);
+    assert!(net.events[0].iter().any(|event| matches!(event, Event::Opened(handle) if *handle == a)));
+    assert!(net.events[1].iter().any(|event| matches!(event, Event::Opened(handle) if *handle == b)));
+    assert_eq!((net.endpoints[0].len(), net.endpoints[1].len()), (1, 1));
+    net.events.iter_mut().for_each(VecDeque::clear);
+    net.send(0, a, b"ping").unwrap();
+    net.run(SECOND);
+    assert_eq!(net.messages(1), [b"ping"]);
+}
+
+#[test]
+fn a_second_association_between_the_same_ports_is_refused() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    assert_eq!(net.open(0, 1), Err(OpenError::Exists(there)));
+}
+
+#[test]
+fn closing_delivers_what_was_sent_and_leaves_nothing_behind() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events[1].clear();
+    net.send(0, there, b"farewell").unwrap();
+    net.endpoints[0].close(net.now, there);
+    net.run(SECOND);
+    let events: Vec<_> = net.events[1].drain(..).collect();
+    assert!(matches!(&events[0], Event::Message { octets, .. } if *octets == b"farewell"[..]));
+    assert!(matches!(events[1], Event::Closed { reason: CloseReason::Shutdown, .. }));
+    assert!(net.endpoints.iter().all(SctpOverUdp::is_empty));
+}
+
+#[test]
+fn half_open_associations_take_no_room() {
+    let mut net = Network::new(2);
+    // The answers to these never arrive: nobody is at the addresses they come from.
+    let local = LocalPort { socket: SOCKET, port: PORT };
+    for number in 0..1000u16 {
+        let mut stranger = SctpOverUdp::new(SctpConfig::default(), [0; 16]);
+        let _ = stranger.open(net.now, LocalPort { port: number, ..local }, address(1), PORT);
+        let init = stranger.poll_transmit().unwrap().octets;
+        let from = SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 9899));
+        net.endpoints[1].handle_datagram(net.now, SOCKET, from, &init);
+    }
+    assert!(net.endpoints[1].is_empty());
+    net.open(0, 1).unwrap();
+    net.run(SECOND);
+    assert!(net.accepted(1).is_some());
+}
+
+#[test]
+fn a_cookie_that_we_did_not_make_or_that_is_too_old_opens_nothing() {
+    // A whole handshake, recorded.
+    let mut net = Network::new(2);
+    net.open(0, 1).unwrap();
+    net.collect();
+    let mut cookie_echo = None;
+    for _ in 0..4 {
+        let Some((_, from, to, octets)) = net.flying.pop_front() else { break };
+        if octets[12] == 10 {
+            cookie_echo = Some(octets.clone());
+            break;
+        }
+        net.endpoints[to].handle_datagram(net.now, SOCKET, address(from), &octets);
+        net.collect();
+    }
+    let cookie_echo = cookie_echo.unwrap();
+    // From another address.
+    let elsewhere = SocketAddr::from(([10, 9, 9, 9], 9899));
+    net.endpoints[1].handle_datagram(net.now, SOCKET, elsewhere, &cookie_echo);
+    assert!(net.endpoints[1].is_empty());
+    // Changed in one octet.
+    for at in [20, 40, cookie_echo.len() - 1] {
+        let mut changed = cookie_echo.clone();
+        changed[at] ^= 1;
+        net.endpoints[1].handle_datagram(net.now, SOCKET, address(0), &changed);
+        assert!(net.endpoints[1].is_empty(), "octet {at}");
+    }
+    // Too late.
+    net.endpoints[1].handle_datagram(net.now + Duration::from_secs(11), SOCKET, address(0), &cookie_echo);
+    assert!(net.endpoints[1].is_empty());
+    // As it should be.
+    net.endpoints[1].handle_datagram(net.now, SOCKET, address(0), &cookie_echo);
+    assert_eq!(net.endpoints[1].len(), 1);
+}
+
+#[test]
+fn one_address_cannot_take_all_the_room() {
+    let mut config = SctpConfig::default();
+    config.limits.associations_per_address = 3;
+    let mut net = Network::with(2, config);
+    for port in 1..=10 {
+        let local = LocalPort { socket: SOCKET, port };
+        net.endpoints[0].open(net.now, local, address(1), PORT).unwrap();
+    }
+    net.run(SECOND);
+    assert_eq!(net.endpoints[1].len(), 3);
+}
+
+#[test]
+fn an_unreachable_message_ends_the_association_that_it_quotes_and_no_other() {
+    let mut net = Network::new(3);
+    let (one, two) = (net.open(0, 1).unwrap(), net.open(0, 2).unwrap());
+    net.run(SECOND);
+    net.events[0].clear();
+    net.send(0, one, b"lost").unwrap();
+    let packet = net.endpoints[0].poll_transmit().unwrap().octets;
+    // A made-up quotation has another verification tag.
+    let mut made_up = packet.clone();
+    made_up[4] ^= 1;
+    net.endpoints[0].handle_unreachable(net.now, SOCKET, address(1), &made_up);
+    assert!(net.endpoints[0].poll_event().is_none());
+    net.endpoints[0].handle_unreachable(net.now, SOCKET, address(1), &packet);
+    assert!(matches!(
+        net.endpoints[0].poll_event(),
+        Some(Event::Closed { association, reason: CloseReason::Lost }) if association == one
+    ));
+    assert!(net.endpoints[0].peer(two).is_some());
+}
+
+#[test]
+fn garbage_does_no_harm() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.events[1].clear();
+    let mut state = 1u32;
+    for length in 0..2000usize {
+        let octets: Vec<u8> = (0..length % 200)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        net.endpoints[1].handle_datagram(net.now, SOCKET, address(0), &octets);
+        // Also with the right ports in front.
+        let mut ports = vec![0x0f, 0x17, 0x0f, 0x17];
+        ports.extend(&octets);
+        net.endpoints[1].handle_datagram(net.now, SOCKET, address(0), &ports);
+    }
+    net.send(0, there, b"still here").unwrap();
+    net.run(SECOND);
+    assert_eq!(net.messages(1), [b"still here"]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_fills_a_bounded_buffer() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.dead.push(1);
+    let result = (0..10_000).find_map(|_| net.send(0, there, &[0; 1000]).err());
+    assert_eq!(result, Some(SendError::BufferFull));
+    assert_eq!(net.send(0, there, &vec![0; 300_000]), Err(SendError::TooLarge));
+    assert_eq!(net.send(0, there, &[]), Err(SendError::Empty));
+}
