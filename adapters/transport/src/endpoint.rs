@@ -262,7 +262,8 @@ impl SctpOverUdp {
         let handle = AssociationHandle(self.next);
         self.next += 1;
         self.by_key.insert(key, handle);
-        self.entries.insert(handle, Entry { key, association, standing, accepted, peer_tag: 0, own_tag: None, deadline: None });
+        self.entries
+            .insert(handle, Entry { key, association, standing, accepted, peer_tag: 0, own_tag: None, deadline: None });
         handle
     }
 

@@ -1,0 +1,112 @@
+//! Pools of real processes.
+
+use serde_json::Value;
+
+use crate::process::{Network, Process, run};
+
+#[test]
+fn the_demo_answers_every_request_once_through_all_three_deaths() {
+    let ended = run(&["demo", "--json", "--duration", "4s"]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["answered"], report["requests"]);
+    assert_eq!(report["lost"], 0);
+    assert_eq!(report["duplicated"], 0);
+    assert_eq!(report["element_kills"], 2);
+    assert_eq!(report["registrar_kills"], 1);
+    assert_eq!(report["failover_ms"].as_array().unwrap().len(), 2);
+    assert_eq!(report["takeover_ms"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_same_story_with_processes_started_by_hand() {
+    let net = Network::new();
+    let peer = net.endpoint(1, 9901);
+    let mut first = net.registrar(1, &[]);
+    let mut second = net.registrar(2, &["--peer", &peer]);
+    let mut elements: Vec<Process> = [11, 12, 13].map(|host| net.element(host, "counter", &[1, 2])).into();
+    let mut user = net.user(&[1, 2]);
+    let mut number = 0;
+    let mut ask = |user: &mut Process, times: u32| {
+        for _ in 0..times {
+            number += 1;
+            user.write(&number.to_string());
+            assert_eq!(user.read(), number.to_string());
+        }
+    };
+    ask(&mut user, 20);
+    // Whoever serves is among the first two; the order of registrations decides.
+    elements[0].kill();
+    elements[1].kill();
+    ask(&mut user, 20);
+    first.kill();
+    ask(&mut user, 20);
+    second.wait_for("taken_over\"");
+    ask(&mut user, 20);
+    assert_eq!(user.finish(), Some(0));
+    assert_eq!(elements[2].terminate(), Some(0));
+    assert_eq!(second.terminate(), Some(0));
+}
+
+#[test]
+fn resolving_shows_the_elements_and_says_no_for_a_pool_that_is_not_there() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let mut elements: Vec<Process> = [11, 12].map(|host| net.element(host, "echo", &[1])).into();
+    let endpoint = net.endpoint(1, 3863);
+    let ended = run(&["resolve", "pool", "--registrar", &endpoint, "--json"]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["pool"], "pool");
+    assert_eq!(objects[0]["transport"]["protocol"], "sctp");
+    assert_eq!(objects[0]["transport"]["port"], 7000);
+    assert_eq!(objects[0]["life_s"], 300.0);
+    let mut ids: Vec<_> = objects.iter().map(|object| object["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["0x0000000b", "0x0000000c"]);
+
+    let ended = run(&["resolve", "nothing", "--registrar", &endpoint]);
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.stderr.contains("Unknown Pool Handle"), "{ended:?}");
+    let nobody = net.endpoint(99, 3863);
+    let ended = run(&["resolve", "pool", "--registrar", &nobody, "--timeout", "300ms"]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+
+    // An element that ends in order leaves the pool.
+    assert_eq!(elements[0].terminate(), Some(0));
+    let ended = run(&["resolve", "pool", "--registrar", &endpoint]);
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn echo_sends_everything_back() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let _element = net.element(11, "echo", &[1]);
+    let mut user = net.user(&[1]);
+    for line in ["hello", "grüße", &"x".repeat(20_000)] {
+        user.write(line);
+        assert_eq!(user.read(), line);
+    }
+    assert_eq!(user.finish(), Some(0));
+}
+
+#[test]
+fn ipv6_and_other_udp_ports_work() {
+    // The registrar shares ::1 with the element; their UDP ports tell them apart.
+    let registrar_port = std::net::UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    let element_port = std::net::UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    let asap = format!("sctp+udp://[::1]:3863/{registrar_port}");
+    let mut registrar = Process::start(&["registrar", "--asap", &asap]);
+    registrar.wait_for("serving\"");
+    let listen = format!("sctp+udp://[::1]:7000/{element_port}");
+    let arguments = ["element", "--pool", "pool", "--serve", "echo", "--registrar", &asap, "--listen", &listen];
+    let mut element = Process::start(&arguments);
+    element.wait_for("registered\"");
+    // The element's address says nothing of its UDP port; the user is told.
+    let port = element_port.to_string();
+    let mut user = Process::start(&["user", "--pool", "pool", "--registrar", &asap, "--encap-port", &port]);
+    user.write("over six");
+    assert_eq!(user.read(), "over six");
+}

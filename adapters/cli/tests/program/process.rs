@@ -1,0 +1,196 @@
+//! Processes of the program, and addresses for them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// After this a test has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How a run of the program has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the program to its end.
+#[track_caller]
+pub(crate) fn run(arguments: &[&str]) -> Ended {
+    let mut child = spawn(arguments, Stdio::null());
+    let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+    let status = wait(&mut child);
+    Ended { status: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+fn spawn(arguments: &[&str], stdin: Stdio) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rserpool"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn read(mut source: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        let _ = source.read_to_string(&mut text);
+        text
+    })
+}
+
+#[track_caller]
+fn wait(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("not ended within {LIMIT:?}");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A process that goes on until it is killed or its work is done.
+pub(crate) struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+    log: Vec<String>,
+}
+
+fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+impl Process {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = spawn(arguments, Stdio::piped());
+        Self {
+            stdin: child.stdin.take(),
+            stdout: lines(child.stdout.take().unwrap()),
+            stderr: lines(child.stderr.take().unwrap()),
+            log: Vec::new(),
+            child,
+        }
+    }
+
+    /// Waits until the process logs a line with this text.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let end = Instant::now() + LIMIT;
+        while let Ok(line) = self.stderr.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.log.push(line);
+            if self.log.last().is_some_and(|line| line.contains(text)) {
+                return;
+            }
+        }
+        panic!("'{text}' was not logged: {:#?}", self.log);
+    }
+
+    pub(crate) fn write(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The next line of its standard output.
+    #[track_caller]
+    pub(crate) fn read(&mut self) -> String {
+        self.stdout.recv_timeout(LIMIT).expect("a line within the limit")
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns the exit status.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        wait(&mut self.child).code()
+    }
+
+    /// Closes its standard input; returns the exit status.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> Option<i32> {
+        self.stdin = None;
+        wait(&mut self.child).code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A loopback network in which nobody listens.
+pub(crate) struct Network(u8, u8);
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Network {
+    pub(crate) fn new() -> Self {
+        for _ in 0..1000 {
+            let number = std::process::id().wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+            let [_, _, a, b] = number.to_be_bytes();
+            if UdpSocket::bind((Ipv4Addr::new(127, a.max(1), b, 1), 9899)).is_ok() {
+                return Self(a.max(1), b);
+            }
+        }
+        panic!("no free loopback network");
+    }
+
+    pub(crate) fn address(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.0, self.1, host)
+    }
+
+    pub(crate) fn endpoint(&self, host: u8, port: u16) -> String {
+        format!("sctp+udp://{}:{port}", self.address(host))
+    }
+
+    /// A registrar at the host, ready to serve.
+    pub(crate) fn registrar(&self, host: u8, more: &[&str]) -> Process {
+        let asap = self.endpoint(host, 3863);
+        let mut process = Process::start(&[&["registrar", "--asap", &asap], more].concat());
+        process.wait_for("serving\"");
+        process
+    }
+
+    /// An element of the pool "pool" at the host, registered with the registrars at these hosts.
+    pub(crate) fn element(&self, host: u8, serve: &str, registrars: &[u8]) -> Process {
+        let (listen, id) = (self.endpoint(host, 7000), format!("{host:x}"));
+        let mut arguments = vec!["element", "--pool", "pool", "--serve", serve, "--listen", &listen, "--id", &id];
+        let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
+        arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
+        let mut process = Process::start(&arguments);
+        process.wait_for("registered\"");
+        process
+    }
+
+    /// A user of the pool "pool".
+    pub(crate) fn user(&self, registrars: &[u8]) -> Process {
+        let mut arguments = vec!["user", "--pool", "pool"];
+        let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
+        arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
+        Process::start(&arguments)
+    }
+}

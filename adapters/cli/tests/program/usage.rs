@@ -1,0 +1,42 @@
+//! Wrong calls, and what the program says about them.
+
+use crate::process::run;
+
+#[test]
+fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
+    for (arguments, text) in [
+        (vec![], "Usage"),
+        (vec!["resolve"], "required"),
+        (vec!["resolve", "pool", "--registrar", "nonsense"], "the form is"),
+        (
+            vec!["element", "--pool", "p", "--registrar", "sctp+udp://127.0.0.1", "--serve", "nonsense"],
+            "possible values",
+        ),
+        (vec!["registrar", "--set", "nonsense=1"], "peer-heartbeat-cycle"),
+        (vec!["registrar", "--set", "peer-heartbeat-cycle=soon"], "a time such as"),
+        (vec!["registrar", "--id", "0"], "zero is no identifier"),
+    ] {
+        let ended = run(&arguments);
+        assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(text), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_transport_that_is_not_there_ends_with_status_3_and_names_the_one_that_is() {
+    for endpoint in ["sctp://127.0.0.1:3863", "tcp://127.0.0.1:3863"] {
+        let ended = run(&["resolve", "pool", "--registrar", endpoint]);
+        assert_eq!(ended.status, Some(3), "{ended:?}");
+        assert!(ended.stderr.contains("sctp+udp://"), "{ended:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_there() {
+    for command in ["demo", "registrar", "element", "user", "resolve", "decode"] {
+        let ended = run(&[command, "--help"]);
+        assert_eq!(ended.status, Some(0));
+        assert!(ended.stdout.contains("Usage"), "{ended:?}");
+    }
+    assert!(run(&["--version"]).stdout.starts_with("rserpool "));
+}
