@@ -1,10 +1,88 @@
-//! Reliable Server Pooling
+//! Reliable Server Pooling (RFC 5351–5356) as protocol state machines without I/O.
+//!
+//! A service runs as several servers, *pool elements*, under one name, a *pool handle*. *Registrars* keep the list of
+//! elements, watch over them, agree among themselves and take over from each other. *Pool users* ask a registrar for a
+//! pool's elements, talk to one, and go on with the next when it dies. There is no single point of failure.
+//!
+//! | role | machine | RFC |
+//! |---|---|---|
+//! | registrar | [`registrar::Registrar`] (with the feature `alloc`, which is on by default) | 5352, 5353 |
+//! | pool element | [`pool_element::PoolElement`] | 5352 |
+//! | pool user | [`pool_user::PoolUser`] | 5352 |
+//!
+//! All three have one shape, [`Machine`]: they are told what happens and what time it is, and they say what to do. They
+//! never read a clock, open a socket, allocate (but for the registrar), block or ask for randomness. The same inputs and
+//! the same seed give the same outputs. So they fit any event loop, a microcontroller, a fuzzer, and tests in virtual
+//! time.
+//!
+//! Below them, [`wire`] turns octets into messages and back, and [`handlespace`] is the registrar's data.
+//!
+//! # An element and a registrar without a network
+//!
+//! ```
+//! use core::net::{IpAddr, Ipv4Addr};
+//! use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+//! use rserpool::registrar::{Registrar, RegistrarConfig};
+//! use rserpool::wire::{PeIdentifier, TransportUse};
+//! use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+//!
+//! let (here, there) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
+//! let mut registrar = Registrar::new(RegistrarConfig::new(EndpointBuf::single(Protocol::Sctp, there, 9901), 42));
+//! let service = UserTransport::sctp(&[here], 7000, TransportUse::DataPlusControl).ok_or("no address")?;
+//! let config = ElementConfig::new(b"echo", PeIdentifier(0x1234), service).ok_or("pool handle too long")?;
+//! let mut element: PoolElement = PoolElement::new(config);
+//! element.add_registrar(EndpointBuf::single(Protocol::Sctp, there, 3863)).map_err(|_| "too many")?;
+//!
+//! let now = Instant::ZERO;
+//! registrar.handle(now, Input::Timeout);
+//! element.register(now);
+//!
+//! // The two ends of the only association: the element names its own, we name the registrar's.
+//! let at_registrar = AssociationId::accepted(1);
+//! let mut at_element = None;
+//! for _round in 0..3 {
+//!     while let Some(action) = element.poll_action() {
+//!         match action {
+//!             Action::Open { association, .. } => {
+//!                 at_element = Some(association);
+//!                 let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[here], port: 7000 };
+//!                 registrar.handle(now, Input::Accepted { association: at_registrar, peer });
+//!             }
+//!             Action::Send { message, .. } => registrar.handle(
+//!                 now,
+//!                 Input::Message { association: at_registrar, protocol: message.protocol, octets: message.octets },
+//!             ),
+//!             other => println!("element: {other:?}"),
+//!         }
+//!     }
+//!     if let Some(association) = at_element.filter(|_| !element.is_registered()) {
+//!         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[there], port: 3863 };
+//!         element.handle(now, Input::Opened { association, peer });
+//!     }
+//!     while let Some(action) = registrar.poll_action() {
+//!         match (action, at_element) {
+//!             (Action::Send { message, .. }, Some(association)) => {
+//!                 element.handle(now, Input::Message { association, protocol: message.protocol, octets: message.octets });
+//!             }
+//!             (other, _) => println!("registrar: {other:?}"),
+//!         }
+//!     }
+//! }
+//! assert!(element.is_registered());
+//! assert_eq!(registrar.handlespace().len(), 1);
+//! # Ok::<(), &'static str>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `alloc` (default): the registrar and its handlespace. Without it the crate needs no allocator: elements and users
+//!   live in storage of fixed size, whose capacities are const parameters.
+
 #![no_std]
 #![forbid(unsafe_code)]
+
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod asap_error;
 pub mod endpoint;

@@ -4,6 +4,14 @@
 //! tshark says of every message in it (`make-golden` writes them). `samples.pcap` is the other direction: one of
 //! every message, parameter, policy and error cause that we can encode, for tshark to dissect.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod fields;
 mod samples;
 mod write;

@@ -1,5 +1,13 @@
 //! What the RFCs say, rule by rule, in virtual time and without a network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod asap_registration;
 mod asap_resolution;
 mod enrp_peers;

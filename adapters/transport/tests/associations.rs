@@ -1,5 +1,13 @@
 //! Two endpoints in memory and in virtual time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -79,7 +79,7 @@ fn garbage_datagrams() {
     let mut numbers = Numbers(1);
     for _ in 0..20_000 {
         let mut octets: Vec<u8> = (0..numbers.next() % 120).map(|_| numbers.next() as u8).collect();
-        if octets.len() > 4 && numbers.next() % 2 == 0 {
+        if octets.len() > 4 && numbers.next().is_multiple_of(2) {
             // Port 3863, where the registrar listens.
             octets[2..4].copy_from_slice(&3863u16.to_be_bytes());
         }
@@ -117,7 +117,8 @@ fn garbage_and_truncated_messages_on_good_associations() {
                 _ => octets = (0..numbers.next() % 60 + 1).map(|_| numbers.next() as u8).collect(),
             }
             let association = associations[numbers.next() as usize % associations.len()];
-            let protocol = PayloadProtocol(if numbers.next() % 8 == 0 { numbers.next() } else { message.protocol });
+            let protocol =
+                PayloadProtocol(if numbers.next().is_multiple_of(8) { numbers.next() } else { message.protocol });
             let message = OutgoingMessage { protocol, ..OutgoingMessage::new(&octets) };
             let _ = client.transport.send(client.now(), association, &message);
         }

@@ -1,5 +1,13 @@
 //! The program as its users have it: real processes and sockets on loopback. Each test has a hard time limit.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod decode;
 mod hostile;
 mod pools;
