@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rserpool::wire::asap::{self, Body, ElementReference, message_type};
 use rserpool::wire::{
-    CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence,
-    ServerIdentifier, Transport, TransportUse, Unknown,
+    CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier,
+    Transport, TransportUse, Unknown,
 };
 
 use crate::network::{Network, address};

@@ -5,22 +5,10 @@ use std::time::Duration;
 use rserpool::wire::enrp::{Body, Message, message_type};
 use rserpool::wire::{CauseCode, PayloadProtocol, Policy};
 
-use crate::network::{Network, NodeId};
+use crate::network::cluster;
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Registrars that know each other and serve.
-fn cluster(size: usize) -> (Network, Vec<NodeId>) {
-    let mut net = Network::new();
-    let mut registrars = Vec::new();
-    for _ in 0..size {
-        registrars.push(net.registrar(&registrars.clone()));
-        net.run(SECOND);
-    }
-    assert!(registrars.iter().all(|registrar| net.is_serving(*registrar)));
-    (net, registrars)
-}
 
 #[test]
 fn each_tells_the_others_of_its_presence_every_heartbeat_cycle() {

@@ -6,21 +6,11 @@ use rserpool::wire::PayloadProtocol;
 use rserpool::wire::asap;
 use rserpool::wire::enrp::message_type;
 
-use crate::network::{Network, NodeId};
+use crate::network::{Network, cluster};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
 const SECOND: Duration = Duration::from_secs(1);
-
-fn cluster(size: usize) -> (Network, Vec<NodeId>) {
-    let mut net = Network::new();
-    let mut registrars = Vec::new();
-    for _ in 0..size {
-        registrars.push(net.registrar(&registrars.clone()));
-        net.run(SECOND);
-    }
-    (net, registrars)
-}
 
 #[test]
 fn the_elements_of_a_dead_registrar_get_a_new_home() {

@@ -84,6 +84,18 @@ pub(crate) fn address(node: NodeId) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1))
 }
 
+/// Registrars that know each other and serve.
+pub(crate) fn cluster(size: usize) -> (Network, Vec<NodeId>) {
+    let mut net = Network::new();
+    let mut registrars = Vec::new();
+    for _ in 0..size {
+        registrars.push(net.registrar(&registrars.clone()));
+        net.run(Duration::from_secs(1));
+    }
+    assert!(registrars.iter().all(|registrar| net.is_serving(*registrar)));
+    (net, registrars)
+}
+
 impl Network {
     pub(crate) fn new() -> Self {
         Self::default()
