@@ -84,7 +84,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
-mod asap_error;
+mod asap_input;
 pub mod endpoint;
 #[cfg(feature = "alloc")]
 pub mod handlespace;

@@ -19,7 +19,7 @@ pub use self::event::{ElementEvent, IncomingMessage, RegistrationFailure};
 pub use self::sessions::SendError;
 
 use self::event::Record;
-use crate::asap_error;
+use crate::asap_input::receive;
 use crate::endpoint::EndpointBuf;
 use crate::hunt::{Hunt, HuntAction};
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
@@ -280,19 +280,9 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
     }
 
     fn message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        let decoded = match Message::decode(octets) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                let outbox = &mut self.outbox;
-                let _ = asap_error::report(octets, &error, |message| send(outbox, association, message));
-                return;
-            }
-        };
         let outbox = &mut self.outbox;
-        let _ = asap_error::report_unrecognized(&decoded.message, &decoded.unrecognized, |message| {
-            send(outbox, association, message)
-        });
-        match decoded.message.body {
+        let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
+        match message.body {
             Body::RegistrationResponse(response) => self.registration_response(now, association, &response),
             Body::DeregistrationResponse(response) => self.deregistration_response(association, &response),
             Body::EndpointKeepAlive(keep_alive) => self.keep_alive(now, association, &keep_alive),

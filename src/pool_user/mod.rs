@@ -22,7 +22,7 @@ use heapless::Vec;
 use self::cache::{CachedPool, Request};
 use self::event::Record;
 use self::session::{Session, SessionState};
-use crate::asap_error;
+use crate::asap_input::receive;
 use crate::endpoint::EndpointBuf;
 use crate::hunt::{Hunt, HuntAction};
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
@@ -201,19 +201,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     fn asap_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        let decoded = match Message::decode(octets) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                let outbox = &mut self.outbox;
-                let _ = asap_error::report(octets, &error, |message| send(outbox, association, message));
-                return;
-            }
-        };
         let outbox = &mut self.outbox;
-        let _ = asap_error::report_unrecognized(&decoded.message, &decoded.unrecognized, |message| {
-            send(outbox, association, message)
-        });
-        match decoded.message.body {
+        let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
+        match message.body {
             Body::HandleResolutionResponse(response) if self.home == Home::Found(association) => {
                 self.resolution_response(now, octets, &response);
             }

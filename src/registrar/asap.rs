@@ -7,7 +7,7 @@ use super::event::{Event, RemovalReason};
 use super::keep_alive::Monitor;
 use super::outbox::Record;
 use super::timers::Timer;
-use crate::asap_error;
+use crate::asap_input::receive;
 use crate::endpoint::Protocol;
 use crate::handlespace::{ElementIndex, Registered};
 use crate::machine::AssociationId;
@@ -39,17 +39,8 @@ impl Registrar {
             return;
         }
         let outbox = &mut self.outbox;
-        let decoded = match Message::decode(octets) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                asap_error::report(octets, &error, |message| send(outbox, association, message));
-                return;
-            }
-        };
-        asap_error::report_unrecognized(&decoded.message, &decoded.unrecognized, |message| {
-            send(outbox, association, message);
-        });
-        match decoded.message.body {
+        let Some(message) = receive(octets, |reply| send(outbox, association, reply)) else { return };
+        match message.body {
             Body::Registration(registration) => self.registration(now, association, &registration),
             Body::Deregistration(element) => self.deregistration(now, association, element),
             Body::HandleResolution(request) => self.handle_resolution(association, &request),

@@ -1,8 +1,8 @@
 //! The messages of ASAP (RFC 5352 §2.2).
 
-use super::encode::{Counter, EncodeError, Sink};
+use super::encode::{EncodeError, Sink};
 use super::error::{DecodeError, DecodeErrorKind};
-use super::header::{Decoded, Header, encode, write_message};
+use super::header::{Decoded, Header, encode, encoded_len, write_message};
 use super::id::{PeIdentifier, PoolHandle, ServerIdentifier};
 use super::param::error_cause::{self, ErrorCause};
 use super::param::policy::Policy;
@@ -333,9 +333,7 @@ impl<'a> Message<'a> {
     /// How many octets [`Self::encode`] writes, padding included.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        let mut counter = Counter::default();
-        self.write(&mut counter);
-        counter.position()
+        encoded_len(self)
     }
 
     /// Writes the message to the start of `buffer`, padding included, and returns how many octets it took.
@@ -344,9 +342,11 @@ impl<'a> Message<'a> {
     ///
     /// The buffer is too small, or the message longer than the RFC allows; the buffer's content is undefined then.
     pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, EncodeError> {
-        encode(buffer, |writer| self.write(writer))
+        encode(self, buffer)
     }
+}
 
+impl WriteItem for Message<'_> {
     fn write(&self, sink: &mut impl Sink) {
         write_message(sink, self.body.message_type(), self.body.flags() | self.reserved_flags, |sink| {
             self.body.write(sink);

@@ -1,7 +1,8 @@
 //! The header that all messages share (RFC 5354 §4).
 
-use super::encode::{EncodeError, Sink, Writer, padded};
+use super::encode::{Counter, EncodeError, Sink, Writer, padded};
 use super::error::{DecodeError, DecodeErrorKind};
+use super::sequence::WriteItem;
 use super::tlv::{Parameters, Unrecognized};
 
 pub(crate) const HEADER_LENGTH: usize = 4;
@@ -77,9 +78,16 @@ pub(crate) fn write_message<S: Sink>(sink: &mut S, message_type: u8, flags: u8, 
     sink.align();
 }
 
-/// Encodes with `write` into `buffer` and returns the octets written.
-pub(crate) fn encode(buffer: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<usize, EncodeError> {
+/// How many octets a message takes, padding included.
+pub(crate) fn encoded_len(message: &impl WriteItem) -> usize {
+    let mut counter = Counter::default();
+    message.write(&mut counter);
+    counter.position()
+}
+
+/// Writes a message to the start of `buffer`, and returns the octets written.
+pub(crate) fn encode(message: &impl WriteItem, buffer: &mut [u8]) -> Result<usize, EncodeError> {
     let mut writer = Writer::new(buffer);
-    write(&mut writer);
+    message.write(&mut writer);
     writer.finish()
 }
