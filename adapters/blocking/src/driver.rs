@@ -1,6 +1,6 @@
 //! The loop: sockets and time to the machine, the machine's actions to the sockets and to the application.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ const EPHEMERAL_PORTS: std::ops::Range<u16> = 49_152..65_535;
 
 /// How many rounds of events and commands there may be before sockets and timers have their turn.
 const ROUNDS: usize = 64;
+
+/// How many peers' UDP ports are remembered.
+const LEARNED_PORTS: usize = 100_000;
 
 /// What a driver needs to know beside its machine.
 #[derive(Clone, Debug)]
@@ -104,8 +107,10 @@ pub struct Driver<M> {
     transport: SctpOverUdp,
     options: Options,
     locals: Vec<Local>,
-    /// UDP ports of peers where they are not the usual one.
+    /// UDP ports of peers that were told.
     udp_ports: HashMap<(IpAddr, u16), u16>,
+    /// UDP ports that peers have come from.
+    learned_ports: LearnedPorts,
     handles: HashMap<AssociationId, AssociationHandle>,
     names: HashMap<AssociationHandle, AssociationId>,
     next_accepted: u32,
@@ -139,6 +144,7 @@ impl<M: Machine> Driver<M> {
             options,
             locals: Vec::new(),
             udp_ports: HashMap::new(),
+            learned_ports: LearnedPorts::default(),
             handles: HashMap::new(),
             names: HashMap::new(),
             next_accepted: 0,
@@ -309,7 +315,7 @@ impl<M: Machine> Driver<M> {
             Event::Accepted { association: handle, peer, port, .. } => {
                 // Addresses that packets come from with another UDP port than the usual one are remembered.
                 if peer.port() != self.options.encapsulation_port {
-                    self.udp_ports.insert((peer.ip(), port), peer.port());
+                    self.learned_ports.learn((peer.ip(), port), peer.port());
                 }
                 let association = AssociationId::accepted(self.next_accepted);
                 self.next_accepted = self.next_accepted.wrapping_add(1);
@@ -335,9 +341,9 @@ impl<M: Machine> Driver<M> {
     /// Does what the machine wants.
     fn carry_out(&mut self, application: &mut impl Application<M>) {
         let now = self.now();
-        let Self { machine, transport, sockets, locals, udp_ports, handles, names, failures, options, poller, .. } =
-            self;
-        let mut network = Network { transport, sockets, locals, udp_ports, options, poller };
+        let Self { machine, transport, sockets, locals, handles, names, failures, options, poller, .. } = self;
+        let (udp_ports, learned_ports) = (&self.udp_ports, &self.learned_ports);
+        let mut network = Network { transport, sockets, locals, udp_ports, learned_ports, options, poller };
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => match network.open(now, purpose, remote) {
@@ -374,12 +380,34 @@ impl<M: Machine> Driver<M> {
     }
 }
 
+/// The UDP ports of peers that have come from another one than the usual, to reach them there again. The oldest are
+/// forgotten.
+#[derive(Default)]
+struct LearnedPorts {
+    ports: HashMap<(IpAddr, u16), u16>,
+    order: VecDeque<(IpAddr, u16)>,
+}
+
+impl LearnedPorts {
+    fn learn(&mut self, peer: (IpAddr, u16), udp_port: u16) {
+        if self.ports.insert(peer, udp_port).is_none() {
+            self.order.push_back(peer);
+        }
+        if self.order.len() > LEARNED_PORTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ports.remove(&oldest);
+        }
+    }
+}
+
 /// What opening an association takes.
 struct Network<'a> {
     transport: &'a mut SctpOverUdp,
     sockets: &'a mut Sockets,
     locals: &'a mut Vec<Local>,
     udp_ports: &'a HashMap<(IpAddr, u16), u16>,
+    learned_ports: &'a LearnedPorts,
     options: &'a Options,
     poller: &'a Poller,
 }
@@ -394,7 +422,8 @@ impl Network<'_> {
         // Multi-homing takes the kernel's SCTP; over UDP the first address that can be reached counts.
         remote.addresses.iter().find_map(|address| {
             let local = self.local(purpose, *address)?;
-            let udp_port = self.udp_ports.get(&(*address, remote.port)).copied();
+            let key = (*address, remote.port);
+            let udp_port = self.udp_ports.get(&key).or_else(|| self.learned_ports.ports.get(&key)).copied();
             let peer = SocketAddr::new(*address, udp_port.unwrap_or(self.options.encapsulation_port));
             match self.transport.open(now, local, peer, remote.port) {
                 Ok(handle) => Some(handle),
