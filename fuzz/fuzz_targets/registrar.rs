@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
-use rserpool::handlespace::OwnerChecksum;
+use rserpool::handlespace::{Cursor, OwnerChecksum};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{EndpointBuf, Protocol};
@@ -38,10 +38,11 @@ fn check(registrar: &Registrar) {
     let handlespace = registrar.handlespace();
     let mut owners: BTreeMap<ServerIdentifier, OwnerChecksum> = BTreeMap::new();
     let mut count = 0;
-    for element in handlespace.read_from(None, None) {
-        let index = handlespace.find(element.pool_handle(), element.identifier());
+    for (element, _) in handlespace.read_from(Cursor::START, None) {
+        let pool_handle = handlespace.pool_handle(element);
+        let index = handlespace.find(pool_handle, element.identifier());
         assert!(index.is_some_and(|index| handlespace.owned_by(element.home()).any(|owned| owned == index)));
-        owners.entry(element.home()).or_default().add(element.pool_handle(), element.identifier());
+        owners.entry(element.home()).or_default().add(pool_handle, element.identifier());
         count += 1;
     }
     assert_eq!(count, handlespace.len());

@@ -1,27 +1,80 @@
-//! An element in the handlespace: its pool handle and the octets of its Pool Element parameter.
+//! An element in the handlespace: the octets of its Pool Element parameter, and its places in the indices.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::Cursor;
+use super::elements::NONE;
 use crate::wire::{
-    PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
+    PeIdentifier, Policy, PoolElement, RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
 };
 
 /// Names an element while it is in the handlespace; its number is used again once it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ElementIndex(pub(super) u32);
 
-/// Where the home registrar's identifier stands in a Pool Element parameter (RFC 5354 §3.10).
-const HOME: core::ops::Range<usize> = 8..12;
+/// Names a pool while it is in the handlespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PoolIndex(pub(super) u32);
+
+/// Where the identifiers stand in a Pool Element parameter (RFC 5354 §3.10).
+const IDENTIFIER: usize = 4;
+const HOME: usize = 8;
+
+/// How many octets find room in an element itself: two SCTP transports with one IPv4 address each, and any policy.
+const INLINE: usize = 70;
+
+/// A Pool Element parameter's octets, padding included.
+#[derive(Clone, Debug)]
+enum Octets {
+    Inline { length: u8, octets: [u8; INLINE] },
+    Heap(Box<[u8]>),
+}
+
+impl Octets {
+    fn new(octets: &[u8]) -> Self {
+        let mut inline = [0; INLINE];
+        match (inline.get_mut(..octets.len()), u8::try_from(octets.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(octets);
+                Self::Inline { length, octets: inline }
+            }
+            _ => Self::Heap(octets.into()),
+        }
+    }
+
+    /// Takes over other octets; without allocation if they are as many.
+    fn replace(&mut self, with: &[u8]) {
+        match self {
+            Self::Heap(octets) if octets.len() == with.len() => octets.copy_from_slice(with),
+            _ => *self = Self::new(with),
+        }
+    }
+
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Heap(octets) => octets,
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Inline { length, octets } => octets.get_mut(..usize::from(*length)).unwrap_or_default(),
+            Self::Heap(octets) => octets,
+        }
+    }
+}
 
 /// An element.
 #[derive(Clone, Debug)]
 pub struct Element {
-    pool_handle: Box<[u8]>,
-    /// The Pool Element parameter, with padding.
-    octets: Box<[u8]>,
+    octets: Octets,
+    pub(super) pool: PoolIndex,
+    /// What the pool's policy remembers of the element.
+    pub(super) policy_state: u64,
+    /// Its neighbours among the elements of its owner.
+    pub(super) owner_previous: u32,
+    pub(super) owner_next: u32,
     /// Whether a re-synchronization has not seen it yet (RFC 5353 §3.6.3).
     pub(super) marked: bool,
 }
@@ -38,57 +91,53 @@ impl Element {
         unknown: Unknown::NONE,
     };
 
-    pub(super) fn size(element: &PoolElement<'_>) -> usize {
-        element.encoded_len()
+    /// An element of a pool, described by the octets of its Pool Element parameter.
+    pub(super) fn new(pool: PoolIndex, octets: &[u8]) -> Self {
+        Self {
+            octets: Octets::new(octets),
+            pool,
+            policy_state: 0,
+            owner_previous: NONE,
+            owner_next: NONE,
+            marked: false,
+        }
     }
 
-    pub(super) fn new(pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> Self {
-        let mut octets = vec![0; element.encoded_len()].into_boxed_slice();
-        // The size was asked for, so it fits.
-        let _ = element.encode(&mut octets);
-        Self { pool_handle: pool_handle.octets().into(), octets, marked: false }
-    }
-
-    /// Its pool.
-    #[must_use]
-    pub fn pool_handle(&self) -> PoolHandle<'_> {
-        PoolHandle::new(&self.pool_handle)
-    }
-
-    pub(super) fn pool_handle_box(&self) -> Box<[u8]> {
-        self.pool_handle.clone()
+    pub(super) fn replace(&mut self, octets: &[u8]) {
+        self.octets.replace(octets);
+        self.marked = false;
     }
 
     /// The octets of its Pool Element parameter, padding included.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
-        &self.octets
+        self.octets.get()
     }
 
     /// All that is known of it.
     #[must_use]
     pub fn view(&self) -> PoolElement<'_> {
-        PoolElement::from_octets(&self.octets).unwrap_or(Self::NOTHING)
+        PoolElement::from_octets(self.octets()).unwrap_or(Self::NOTHING)
+    }
+
+    fn field(&self, at: usize) -> u32 {
+        self.octets().get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |field| u32::from_be_bytes(*field))
     }
 
     /// Its identifier in its pool.
     #[must_use]
     pub fn identifier(&self) -> PeIdentifier {
-        self.octets
-            .get(4..8)
-            .and_then(|o| o.first_chunk())
-            .map_or(PeIdentifier(0), |o| PeIdentifier(u32::from_be_bytes(*o)))
+        PeIdentifier(self.field(IDENTIFIER))
     }
 
     /// The registrar that owns it.
     #[must_use]
     pub fn home(&self) -> ServerIdentifier {
-        let home = self.octets.get(HOME).and_then(|o| o.first_chunk());
-        home.map_or(ServerIdentifier::NONE, |o| ServerIdentifier(u32::from_be_bytes(*o)))
+        ServerIdentifier(self.field(HOME))
     }
 
     pub(super) fn set_home(&mut self, home: ServerIdentifier) {
-        if let Some(place) = self.octets.get_mut(HOME) {
+        if let Some(place) = self.octets.get_mut().get_mut(HOME..HOME + 4) {
             place.copy_from_slice(&home.0.to_be_bytes());
         }
     }
@@ -97,11 +146,5 @@ impl Element {
     #[must_use]
     pub(crate) fn is_marked(&self) -> bool {
         self.marked
-    }
-
-    /// Where a reading of the table goes on behind this element.
-    #[must_use]
-    pub fn cursor(&self) -> Cursor {
-        Cursor { pool_handle: self.pool_handle.clone(), identifier: self.identifier() }
     }
 }

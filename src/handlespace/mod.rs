@@ -1,21 +1,33 @@
 //! The registrar's data: pools and their elements, who owns them, and what is chosen from them (RFC 5352 §3.1–3.3,
 //! RFC 5353 §3.3, §3.6.2).
 //!
-//! An element is kept as the octets of its Pool Element parameter, so that a response is put together by copying.
+//! An element is kept as the octets of its Pool Element parameter, so that a response is put together by copying. Two
+//! hash tables, seeded against collisions on purpose, find pools by handle and elements by pool and identifier. The
+//! elements of each registrar are linked with each other. How elements are chosen is the matter of [`policy`].
 
 mod checksum;
 mod element;
-mod policy;
+mod elements;
+mod owners;
+pub mod policy;
 mod pool;
 
 pub use self::checksum::OwnerChecksum;
 pub use self::element::{Element, ElementIndex};
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
 
-use self::pool::Pool;
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+
+use self::element::PoolIndex;
+use self::elements::Elements;
+use self::owners::Owners;
+use self::policy::{Chosen, SelectionPolicy, States};
+use self::pool::{Pool, Pools};
+use crate::random::Random;
 use crate::wire::{
     CauseCode, ErrorCause, PeChecksum, PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle, ServerIdentifier,
     Transport,
@@ -26,7 +38,7 @@ use crate::wire::{
 pub struct HandlespaceLimits {
     /// Pools. Default 100,000.
     pub pools: usize,
-    /// Elements in all. Default 10,000,000.
+    /// Elements in all. Default 10,000,000, and never more than 2^31.
     pub elements: usize,
     /// Elements of one pool. Default 1,000,000.
     pub elements_per_pool: usize,
@@ -46,18 +58,22 @@ impl Default for HandlespaceLimits {
 #[derive(Debug)]
 pub struct Handlespace {
     limits: HandlespaceLimits,
-    pools: BTreeMap<Box<[u8]>, Pool>,
-    elements: Vec<Option<Element>>,
-    free: Vec<ElementIndex>,
-    count: usize,
-    owners: BTreeMap<ServerIdentifier, Owner>,
+    hasher: FixedState,
+    random: Random,
+    pools: Pools,
+    elements: Elements,
+    /// The elements by pool and identifier.
+    table: HashTable<ElementIndex>,
+    owners: Owners,
+    /// Policies that the embedder has added.
+    added_policies: Vec<(PolicyType, NewPolicy)>,
+    /// Room to encode an element, and for what a resolution has chosen; kept, so that neither allocates.
+    scratch: Vec<u8>,
+    chosen: Chosen,
 }
 
-#[derive(Debug, Default)]
-struct Owner {
-    elements: BTreeSet<ElementIndex>,
-    checksum: OwnerChecksum,
-}
+/// Makes a policy for a new pool.
+pub type NewPolicy = fn() -> Box<dyn SelectionPolicy>;
 
 /// What a registration has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,44 +115,69 @@ impl<'a> RegisterError<'a> {
 }
 
 /// What a resolution has found: the pool's policy and the elements that were chosen.
+#[derive(Clone, Copy, Debug)]
 pub struct Resolution<'a> {
     /// The policy of the pool.
     pub policy_type: PolicyType,
-    /// The elements, in order.
-    pub elements: Vec<&'a Element>,
+    chosen: &'a [ElementIndex],
+    elements: &'a Elements,
 }
 
-/// Where the reading of the table goes on: behind this element.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pool_handle: Box<[u8]>,
-    identifier: PeIdentifier,
+impl<'a> Resolution<'a> {
+    /// The elements that were chosen, in order. None if no element of the pool can serve, as with weights of zero.
+    pub fn elements(&self) -> impl Iterator<Item = &'a Element> + use<'a> {
+        let elements = self.elements;
+        self.chosen.iter().filter_map(|index| elements.get(*index))
+    }
+}
+
+/// Where the reading of the table goes on. Whatever comes and goes between two readings, each element that stays is read
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Cursor(u32);
+
+impl Cursor {
+    /// Where all reading begins.
+    pub const START: Self = Self(0);
 }
 
 impl Handlespace {
-    /// An empty handlespace.
+    /// An empty handlespace. What `seed` is decides what the random policies choose, and makes the hash tables
+    /// unpredictable if it is random and secret.
     #[must_use]
-    pub fn new(limits: HandlespaceLimits) -> Self {
+    pub fn new(limits: HandlespaceLimits, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let hasher = FixedState::with_seed(random.u64());
         Self {
-            limits,
-            pools: BTreeMap::new(),
-            elements: Vec::new(),
-            free: Vec::new(),
-            count: 0,
-            owners: BTreeMap::new(),
+            limits: HandlespaceLimits { elements: limits.elements.min(1 << 31), ..limits },
+            pools: Pools::new(hasher.clone()),
+            hasher,
+            random,
+            elements: Elements::new(),
+            table: HashTable::new(),
+            owners: Owners::default(),
+            added_policies: Vec::new(),
+            scratch: Vec::new(),
+            chosen: Chosen::new(),
         }
+    }
+
+    /// Adds a policy, or replaces one, for the pools that will come.
+    pub fn add_policy(&mut self, policy_type: PolicyType, new: NewPolicy) {
+        self.added_policies.retain(|(other, _)| *other != policy_type);
+        self.added_policies.push((policy_type, new));
     }
 
     /// How many elements there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count
+        self.elements.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// How many pools there are.
@@ -148,20 +189,37 @@ impl Handlespace {
     /// The element.
     #[must_use]
     pub fn element(&self, index: ElementIndex) -> Option<&Element> {
-        self.elements.get(index.0 as usize)?.as_ref()
+        self.elements.get(index)
+    }
+
+    /// The pool of an element.
+    #[must_use]
+    pub fn pool_handle(&self, element: &Element) -> PoolHandle<'_> {
+        self.pools.get(element.pool).map_or(PoolHandle::new(&[]), Pool::handle)
     }
 
     /// Marks an element until it registers again (RFC 5353 §3.6.3).
     pub(crate) fn mark(&mut self, index: ElementIndex) {
-        if let Some(Some(element)) = self.elements.get_mut(index.0 as usize) {
+        if let Some(element) = self.elements.get_mut(index) {
             element.marked = true;
         }
+    }
+
+    fn hash(&self, pool: PoolIndex, identifier: PeIdentifier) -> u64 {
+        hash(&self.hasher, pool, identifier)
     }
 
     /// Looks an element up.
     #[must_use]
     pub fn find(&self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) -> Option<ElementIndex> {
-        self.pools.get(pool_handle.octets())?.find(identifier)
+        self.find_in(self.pools.find(pool_handle)?, identifier)
+    }
+
+    fn find_in(&self, pool: PoolIndex, identifier: PeIdentifier) -> Option<ElementIndex> {
+        let is_it = |index: &ElementIndex| {
+            self.elements.get(*index).is_some_and(|e| e.pool == pool && e.identifier() == identifier)
+        };
+        self.table.find(self.hash(pool, identifier), is_it).copied()
     }
 
     /// Adds an element, or replaces what is known of it. Its home is the one that it says. A pool's first element
@@ -175,180 +233,188 @@ impl Handlespace {
         pool_handle: PoolHandle<'_>,
         element: &PoolElement<'_>,
     ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
-        let known = self.find(pool_handle, element.identifier);
-        // Checked by its own so that the borrow of an error ends there.
-        if let Some(refusal) = self.refuse(pool_handle, element, known) {
+        let pool = self.pools.find(pool_handle);
+        let known = pool.and_then(|pool| self.find_in(pool, element.identifier));
+        // Decided by itself, so that what an error borrows is borrowed only then.
+        if let Some(refusal) = self.refuse(pool_handle, pool, element, known) {
             return Err(match refusal {
-                Refusal::Policy => RegisterError::InconsistentPolicy(self.example(pool_handle).policy),
-                Refusal::TransportType => {
-                    RegisterError::InconsistentTransportType(self.example(pool_handle).user_transport)
-                }
+                Refusal::Policy => RegisterError::InconsistentPolicy(self.example(pool).policy),
+                Refusal::TransportType => RegisterError::InconsistentTransportType(self.example(pool).user_transport),
                 Refusal::TransportUse => RegisterError::InconsistentTransportUse,
                 Refusal::Resources => RegisterError::LackOfResources,
             });
         }
-        let entry = Element::new(pool_handle, element);
-        match known {
-            Some(index) => {
-                let mut previous_home = ServerIdentifier::NONE;
-                if let Some(Some(place)) = self.elements.get_mut(index.0 as usize) {
-                    previous_home = place.home();
-                    *place = entry;
-                }
-                self.change_owner(index, pool_handle, element.identifier, Some(previous_home), Some(element.home));
-                Ok((index, Registered::Updated { previous_home }))
+        Ok(match (pool, known) {
+            (Some(pool), Some(index)) => (index, self.update(pool, index, element)),
+            (pool, _) => {
+                let pool = pool.unwrap_or_else(|| {
+                    let policy = self.new_policy(element.policy.policy_type());
+                    let length = self.encode(element);
+                    let octets = self.scratch.get(..length).unwrap_or_default();
+                    self.pools.insert(Pool::new(pool_handle, element, octets, policy))
+                });
+                (self.add(pool, element), Registered::New)
             }
-            None => {
-                let index = self.place(entry);
-                self.count += 1;
-                let pool = self.pools.entry(pool_handle.octets().into()).or_insert_with(|| Pool::new(element));
-                pool.add(index, element);
-                self.change_owner(index, pool_handle, element.identifier, None, Some(element.home));
-                Ok((index, Registered::New))
-            }
+        })
+    }
+
+    fn new_policy(&self, policy_type: PolicyType) -> Box<dyn SelectionPolicy> {
+        match self.added_policies.iter().find(|(added, _)| *added == policy_type) {
+            Some((_, new)) => new(),
+            None => policy::policy(policy_type),
         }
     }
 
-    fn place(&mut self, element: Element) -> ElementIndex {
-        match self.free.pop() {
-            Some(index) => {
-                if let Some(place) = self.elements.get_mut(index.0 as usize) {
-                    *place = Some(element);
-                }
-                index
-            }
-            None => {
-                // The limit of elements keeps the number far below 2^32.
-                let index = ElementIndex(self.elements.len() as u32);
-                self.elements.push(Some(element));
-                index
-            }
+    /// The octets of an element, which has passed the limits, in the scratch room.
+    fn encode(&mut self, element: &PoolElement<'_>) -> usize {
+        if self.scratch.len() < self.limits.element {
+            self.scratch.resize(self.limits.element, 0);
         }
+        element.encode(&mut self.scratch).unwrap_or(0)
+    }
+
+    fn add(&mut self, pool: PoolIndex, element: &PoolElement<'_>) -> ElementIndex {
+        let length = self.encode(element);
+        let Self { elements, table, hasher, owners, pools, scratch, .. } = self;
+        let index = elements.insert(Element::new(pool, scratch.get(..length).unwrap_or_default()));
+        table.insert_unique(hash(hasher, pool, element.identifier), index, |index| {
+            elements.get(*index).map_or(0, |element| hash(hasher, element.pool, element.identifier()))
+        });
+        if let Some(pool) = pools.get_mut(pool) {
+            owners.add(elements, index, pool.handle());
+            pool.policy.add(&mut States::new(elements), index);
+            pool.count += 1;
+        }
+        index
+    }
+
+    fn update(&mut self, pool: PoolIndex, index: ElementIndex, element: &PoolElement<'_>) -> Registered {
+        let length = self.encode(element);
+        let Self { elements, owners, pools, scratch, .. } = self;
+        let octets = scratch.get(..length).unwrap_or_default();
+        let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
+        let previous_home = old.home();
+        // Policies of the RFC borrow nothing; what another one has in addition is the embedder's.
+        let old_policy = old.view().policy.to_static().unwrap_or(Policy::RoundRobin);
+        if previous_home != element.home {
+            owners.remove(elements, index, pool.handle());
+        }
+        if let Some(entry) = elements.get_mut(index) {
+            entry.replace(octets);
+        }
+        if previous_home != element.home {
+            owners.add(elements, index, pool.handle());
+        }
+        pool.policy.update(&mut States::new(elements), index, &old_policy);
+        Registered::Updated { previous_home }
     }
 
     fn refuse(
         &self,
         pool_handle: PoolHandle<'_>,
+        pool: Option<PoolIndex>,
         element: &PoolElement<'_>,
         known: Option<ElementIndex>,
     ) -> Option<Refusal> {
         let too_large =
-            Element::size(element) > self.limits.element || pool_handle.octets().len() > self.limits.pool_handle;
-        let Some(pool) = self.pools.get(pool_handle.octets()) else {
-            let full = self.pools.len() >= self.limits.pools || self.count >= self.limits.elements;
+            element.encoded_len() > self.limits.element || pool_handle.octets().len() > self.limits.pool_handle;
+        let Some(pool) = pool.and_then(|pool| self.pools.get(pool)) else {
+            let full = self.pools.len() >= self.limits.pools || self.len() >= self.limits.elements;
             return (too_large || full).then_some(Refusal::Resources);
         };
         // RFC 5352 §3.1: the same tests for new members and for those that register again.
-        if pool.policy_type() != element.policy.policy_type() {
+        if pool.policy_type != element.policy.policy_type() {
             return Some(Refusal::Policy);
         }
-        if pool.transport_protocol() != element.user_transport.protocol() {
+        if pool.transport_protocol != element.user_transport.protocol() {
             return Some(Refusal::TransportType);
         }
-        if pool.transport_use() != element.user_transport.transport_use() {
+        if pool.transport_use != element.user_transport.transport_use() {
             return Some(Refusal::TransportUse);
         }
         let full =
-            known.is_none() && (self.count >= self.limits.elements || pool.len() >= self.limits.elements_per_pool);
+            known.is_none() && (self.len() >= self.limits.elements || pool.count >= self.limits.elements_per_pool);
         (too_large || full).then_some(Refusal::Resources)
     }
 
-    /// Any element of a pool, to show what the pool is like.
-    fn example(&self, pool_handle: PoolHandle<'_>) -> PoolElement<'_> {
-        let first = self.pools.get(pool_handle.octets()).and_then(Pool::first).and_then(|index| self.element(index));
-        first.map_or(Element::NOTHING, Element::view)
+    /// The element that has made a pool what it is.
+    fn example(&self, pool: Option<PoolIndex>) -> PoolElement<'_> {
+        pool.and_then(|pool| self.pools.get(pool)).map_or(Element::NOTHING, Pool::example)
     }
 
     /// Removes an element, and its pool with the last one.
     pub fn remove(&mut self, index: ElementIndex) -> Option<Element> {
-        let element = self.elements.get_mut(index.0 as usize)?.take()?;
-        self.free.push(index);
-        self.count -= 1;
-        let handle = element.pool_handle();
-        if let Some(pool) = self.pools.get_mut(handle.octets()) {
-            pool.remove(element.identifier());
-            if pool.len() == 0 {
-                self.pools.remove(handle.octets());
-            }
+        let Self { elements, owners, pools, .. } = self;
+        let (pool_index, identifier) = elements.get(index).map(|element| (element.pool, element.identifier()))?;
+        let pool = pools.get_mut(pool_index)?;
+        owners.remove(elements, index, pool.handle());
+        pool.policy.remove(&mut States::new(elements), index);
+        pool.count -= 1;
+        let empty = pool.count == 0;
+        let hash = self.hash(pool_index, identifier);
+        if let Ok(entry) = self.table.find_entry(hash, |other| *other == index) {
+            entry.remove();
         }
-        self.change_owner(index, element.pool_handle(), element.identifier(), Some(element.home()), None);
-        Some(element)
+        let element = self.elements.remove(index);
+        if empty {
+            self.pools.remove(pool_index);
+        }
+        element
     }
 
     /// Gives an element another home.
     pub fn set_home(&mut self, index: ElementIndex, home: ServerIdentifier) {
-        let Some(Some(element)) = self.elements.get_mut(index.0 as usize) else { return };
-        let previous = element.home();
-        element.set_home(home);
-        let (handle, identifier) = (element.pool_handle_box(), element.identifier());
-        self.change_owner(index, PoolHandle::new(&handle), identifier, Some(previous), Some(home));
-    }
-
-    fn change_owner(
-        &mut self,
-        index: ElementIndex,
-        pool_handle: PoolHandle<'_>,
-        identifier: PeIdentifier,
-        from: Option<ServerIdentifier>,
-        to: Option<ServerIdentifier>,
-    ) {
-        if from == to {
-            return;
+        let Self { elements, owners, pools, .. } = self;
+        let Some(pool) = elements.get(index).and_then(|element| pools.get(element.pool)) else { return };
+        owners.remove(elements, index, pool.handle());
+        if let Some(element) = elements.get_mut(index) {
+            element.set_home(home);
         }
-        if let Some(owner) = from.and_then(|from| self.owners.get_mut(&from)) {
-            owner.elements.remove(&index);
-            owner.checksum.remove(pool_handle, identifier);
-            if owner.elements.is_empty() {
-                from.map(|from| self.owners.remove(&from));
-            }
-        }
-        if let Some(to) = to {
-            let owner = self.owners.entry(to).or_default();
-            owner.elements.insert(index);
-            owner.checksum.add(pool_handle, identifier);
-        }
+        owners.add(elements, index, pool.handle());
     }
 
     /// The checksum over the elements of one registrar (RFC 5353 §3.6.2).
     #[must_use]
     pub fn checksum(&self, home: ServerIdentifier) -> PeChecksum {
-        self.owners.get(&home).map_or(OwnerChecksum::default().get(), |owner| owner.checksum.get())
+        self.owners.checksum(home)
     }
 
     /// The elements of one registrar.
     pub fn owned_by(&self, home: ServerIdentifier) -> impl Iterator<Item = ElementIndex> + '_ {
-        self.owners.get(&home).into_iter().flat_map(|owner| owner.elements.iter().copied())
+        self.owners.elements(&self.elements, home)
+    }
+
+    /// How many elements a registrar has.
+    #[must_use]
+    pub fn owned_count(&self, home: ServerIdentifier) -> usize {
+        self.owners.count(home)
     }
 
     /// Chooses up to `items` elements of a pool by its policy; `None` if there is no such pool.
     pub fn resolve(&mut self, pool_handle: PoolHandle<'_>, items: usize) -> Option<Resolution<'_>> {
-        let pool = self.pools.get_mut(pool_handle.octets())?;
-        let policy_type = pool.policy_type();
-        let chosen = pool.select(items);
-        let elements = chosen.into_iter().filter_map(|index| self.element(index)).collect();
-        Some(Resolution { policy_type, elements })
+        let Self { elements, pools, random, chosen, .. } = self;
+        let pool = pools.find(pool_handle)?;
+        let pool = pools.get_mut(pool)?;
+        chosen.clear();
+        pool.policy.select(&mut States::new(elements), random, items.min(pool.count), chosen);
+        Some(Resolution { policy_type: pool.policy_type, chosen, elements })
     }
 
-    /// The elements behind `cursor` by pool handle and identifier, all or those of one home, each with its index. The
-    /// reading may stop at any of them and go on later from [`Element::cursor`]: whatever comes and goes in between,
-    /// each element that stays is read once.
-    pub fn read_from<'a>(
-        &'a self,
-        cursor: Option<&Cursor>,
+    /// The elements from `cursor` on, all or those of one home, each with where the reading goes on behind it.
+    pub fn read_from(
+        &self,
+        cursor: Cursor,
         home: Option<ServerIdentifier>,
-    ) -> impl Iterator<Item = &'a Element> + use<'a> {
-        use core::ops::Bound;
-        let start: Bound<Box<[u8]>> = cursor.map_or(Bound::Unbounded, |c| Bound::Included(c.pool_handle.clone()));
-        let cursor = cursor.cloned();
-        self.pools
-            .range((start, Bound::Unbounded))
-            .flat_map(move |(handle, pool)| {
-                let behind = cursor.as_ref().filter(|cursor| cursor.pool_handle == *handle).map(|c| c.identifier);
-                pool.behind(behind)
-            })
-            .filter_map(|index| self.element(index))
-            .filter(move |element| home.is_none_or(|home| element.home() == home))
+    ) -> impl Iterator<Item = (&Element, Cursor)> + '_ {
+        self.elements
+            .from(cursor.0)
+            .map(|(index, element)| (element, Cursor(index.0 + 1)))
+            .filter(move |(element, _)| home.is_none_or(|home| element.home() == home))
     }
+}
+
+fn hash(hasher: &FixedState, pool: PoolIndex, identifier: PeIdentifier) -> u64 {
+    hasher.hash_one(u64::from(pool.0) << 32 | u64::from(identifier.0))
 }
 
 enum Refusal {

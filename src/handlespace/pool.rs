@@ -1,76 +1,112 @@
-//! A pool: its elements by identifier, what they have in common, and the state of its policy.
+//! Pools: what their elements have in common, and the policy at work.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ops::Bound;
+use core::hash::BuildHasher;
 
-use super::element::ElementIndex;
-use super::policy::RoundRobin;
-use crate::wire::{PeIdentifier, PolicyType, PoolElement, TransportProtocol, TransportUse};
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
 
+use super::element::{Element, PoolIndex};
+use super::policy::SelectionPolicy;
+use crate::wire::{PolicyType, PoolElement, PoolHandle, TransportProtocol, TransportUse};
+
+/// A pool. Its first element has made it what it is (RFC 5352 §3.1).
 #[derive(Debug)]
 pub(super) struct Pool {
-    policy_type: PolicyType,
-    transport_protocol: TransportProtocol,
-    transport_use: TransportUse,
-    elements: BTreeMap<PeIdentifier, ElementIndex>,
-    order: RoundRobin,
+    handle: Box<[u8]>,
+    pub(super) policy_type: PolicyType,
+    pub(super) transport_protocol: TransportProtocol,
+    pub(super) transport_use: TransportUse,
+    pub(super) policy: Box<dyn SelectionPolicy>,
+    /// How many elements it has.
+    pub(super) count: usize,
+    /// The description of the element that has made it what it is, to show others.
+    example: Box<[u8]>,
 }
 
 impl Pool {
-    /// An empty pool of the kind that its first element makes it (RFC 5352 §3.1).
-    pub(super) fn new(first: &PoolElement<'_>) -> Self {
+    /// A pool without elements yet.
+    pub(super) fn new(
+        handle: PoolHandle<'_>,
+        first: &PoolElement<'_>,
+        octets: &[u8],
+        policy: Box<dyn SelectionPolicy>,
+    ) -> Self {
         Self {
+            handle: handle.octets().into(),
             policy_type: first.policy.policy_type(),
             transport_protocol: first.user_transport.protocol(),
             transport_use: first.user_transport.transport_use(),
-            elements: BTreeMap::new(),
-            order: RoundRobin::default(),
+            policy,
+            count: 0,
+            example: octets.into(),
         }
+    }
+
+    pub(super) fn example(&self) -> PoolElement<'_> {
+        PoolElement::from_octets(&self.example).unwrap_or(Element::NOTHING)
+    }
+
+    pub(super) fn handle(&self) -> PoolHandle<'_> {
+        PoolHandle::new(&self.handle)
+    }
+}
+
+/// All pools, found by their handles.
+#[derive(Debug)]
+pub(super) struct Pools {
+    pools: Vec<Option<Pool>>,
+    free: Vec<PoolIndex>,
+    table: HashTable<PoolIndex>,
+    hasher: FixedState,
+}
+
+impl Pools {
+    pub(super) fn new(hasher: FixedState) -> Self {
+        Self { pools: Vec::new(), free: Vec::new(), table: HashTable::new(), hasher }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.elements.len()
+        self.table.len()
     }
 
-    pub(super) fn policy_type(&self) -> PolicyType {
-        self.policy_type
+    pub(super) fn get(&self, index: PoolIndex) -> Option<&Pool> {
+        self.pools.get(index.0 as usize)?.as_ref()
     }
 
-    pub(super) fn transport_protocol(&self) -> TransportProtocol {
-        self.transport_protocol
+    pub(super) fn get_mut(&mut self, index: PoolIndex) -> Option<&mut Pool> {
+        self.pools.get_mut(index.0 as usize)?.as_mut()
     }
 
-    pub(super) fn transport_use(&self) -> TransportUse {
-        self.transport_use
+    pub(super) fn find(&self, handle: PoolHandle<'_>) -> Option<PoolIndex> {
+        let hash = self.hasher.hash_one(handle.octets());
+        self.table.find(hash, |index| self.get(*index).is_some_and(|pool| pool.handle() == handle)).copied()
     }
 
-    pub(super) fn find(&self, identifier: PeIdentifier) -> Option<ElementIndex> {
-        self.elements.get(&identifier).copied()
-    }
-
-    pub(super) fn first(&self) -> Option<ElementIndex> {
-        self.elements.values().next().copied()
-    }
-
-    pub(super) fn add(&mut self, index: ElementIndex, element: &PoolElement<'_>) {
-        self.elements.insert(element.identifier, index);
-        self.order.add(index);
-    }
-
-    pub(super) fn remove(&mut self, identifier: PeIdentifier) {
-        if let Some(index) = self.elements.remove(&identifier) {
-            self.order.remove(index);
+    pub(super) fn insert(&mut self, pool: Pool) -> PoolIndex {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.pools.push(None);
+            PoolIndex((self.pools.len() - 1) as u32)
+        });
+        let Self { pools, table, hasher, .. } = self;
+        let hash = hasher.hash_one(pool.handle().octets());
+        if let Some(place) = pools.get_mut(index.0 as usize) {
+            *place = Some(pool);
         }
+        table.insert_unique(hash, index, |index| {
+            let pool = pools.get(index.0 as usize).and_then(Option::as_ref);
+            pool.map_or(0, |pool| hasher.hash_one(pool.handle().octets()))
+        });
+        index
     }
 
-    pub(super) fn select(&mut self, items: usize) -> Vec<ElementIndex> {
-        self.order.select(items)
-    }
-
-    /// The elements with identifiers greater than `identifier`, or all, in order.
-    pub(super) fn behind(&self, identifier: Option<PeIdentifier>) -> impl Iterator<Item = ElementIndex> + use<'_> {
-        let start = identifier.map_or(Bound::Unbounded, Bound::Excluded);
-        self.elements.range((start, Bound::Unbounded)).map(|(_, index)| *index)
+    pub(super) fn remove(&mut self, index: PoolIndex) {
+        let Some(pool) = self.pools.get_mut(index.0 as usize).and_then(Option::take) else { return };
+        let hash = self.hasher.hash_one(pool.handle().octets());
+        if let Ok(entry) = self.table.find_entry(hash, |other| *other == index) {
+            entry.remove();
+        }
+        self.free.push(index);
     }
 }

@@ -141,8 +141,7 @@ impl Registrar {
         // Where an element speaks ASAP is of no use to users.
         let mut room = MAX_MESSAGE;
         let elements: Vec<PoolElement<'_>> = resolution
-            .elements
-            .iter()
+            .elements()
             .map(|element| PoolElement { asap_transport: None, ..element.view() })
             .take_while(|element| {
                 let size = element.encoded_len();
@@ -150,6 +149,13 @@ impl Registrar {
                 room > 0
             })
             .collect();
+        if elements.is_empty() {
+            // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
+            let causes = [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)];
+            response.error = Some(Sequence::new(&causes));
+            send(outbox, association, &Body::HandleResolutionResponse(response).into());
+            return;
+        }
         // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
         response.policy = match resolution.policy_type {
             PolicyType::ROUND_ROBIN => Some(Policy::RoundRobin),
@@ -181,7 +187,8 @@ impl Registrar {
     pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
         let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
         if let Some((association, element)) = association.zip(self.handlespace.element(index)) {
-            let element = ElementReference { pool_handle: element.pool_handle(), identifier: element.identifier() };
+            let pool_handle = self.handlespace.pool_handle(element);
+            let element = ElementReference { pool_handle, identifier: element.identifier() };
             let response = DeregistrationResponse { element, error: None };
             if self.associations.is_open(association) {
                 send(&mut self.outbox, association, &Body::DeregistrationResponse(response).into());
@@ -194,7 +201,7 @@ impl Registrar {
     pub(super) fn remove_element(&mut self, _now: Instant, index: ElementIndex, reason: RemovalReason) {
         let Some(element) = self.handlespace.element(index) else { return };
         // Whoever removes an element answers for it: it tells the others, also if another registrar was its home.
-        let (pool_handle, identifier) = (element.pool_handle().octets().into(), element.identifier());
+        let (pool_handle, identifier) = (self.handlespace.pool_handle(element).octets().into(), element.identifier());
         self.announce_update(UpdateAction::DelPe, index);
         self.unwatch(index);
         self.handlespace.remove(index);

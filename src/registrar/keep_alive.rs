@@ -77,7 +77,7 @@ impl Registrar {
     fn keep_alive_now(&mut self, index: ElementIndex, association: AssociationId) {
         let Some(monitor) = self.monitors.get(&index) else { return };
         let Some(element) = self.handlespace.element(index) else { return };
-        let pool_handle = element.pool_handle().octets().to_vec();
+        let pool_handle = self.handlespace.pool_handle(element).octets().to_vec();
         let keep_alive = EndpointKeepAlive {
             server: self.identifier,
             new_home: monitor.home_unknown,

@@ -100,13 +100,14 @@ impl Registrar {
             identifier => identifier,
         };
         let configured = config.peers.iter().cloned().map(ConfiguredPeer::new).collect();
+        let handlespace = Handlespace::new(config.limits.handlespace, random.u64());
         let mut timers = Timers::default();
         timers.set(Timer::Start, Instant::ZERO);
         Self {
             identifier,
             random,
             phase: Phase::Starting,
-            handlespace: Handlespace::new(config.limits.handlespace),
+            handlespace,
             monitors: BTreeMap::new(),
             associations: Associations::default(),
             configured,

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::peers::send;
 use super::startup::Phase;
 use super::timers::Timer;
-use crate::handlespace::ElementIndex;
+use crate::handlespace::{Cursor, ElementIndex};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::enrp::{Body, HandleTableResponse, HandleUpdate, Message, PoolEntries, PoolEntry, UpdateAction};
@@ -18,7 +18,8 @@ impl Registrar {
     /// Tells all peers that an element has come, changed or gone (RFC 5353 §3.3).
     pub(super) fn announce_update(&mut self, action: UpdateAction, index: ElementIndex) {
         let Some(element) = self.handlespace.element(index) else { return };
-        let (pool_handle, octets) = (element.pool_handle().octets().to_vec(), element.octets().to_vec());
+        let pool_handle = self.handlespace.pool_handle(element).octets().to_vec();
+        let octets = element.octets().to_vec();
         let Some(pool_element) = PoolElement::from_octets(&octets) else { return };
         self.group_cast(Body::HandleUpdate(HandleUpdate {
             action,
@@ -78,21 +79,25 @@ impl Registrar {
         }
         response.rejected = false;
         let owner = own_children_only.then_some(*identifier);
-        let mut elements = handlespace.read_from(download.as_ref().map(|download| &download.behind), owner).peekable();
+        let start = download.as_ref().map_or(Cursor::START, |download| download.behind);
+        let mut elements = handlespace.read_from(start, owner).peekable();
         let mut views: Vec<(PoolHandle<'_>, PoolElement<'_>)> = Vec::new();
-        let (mut room, mut behind) = (60_000usize, None);
-        while let Some(element) = elements.peek() {
-            let size = element.octets().len() + element.pool_handle().octets().len() + 8;
+        let (mut room, mut behind) = (60_000usize, start);
+        while let Some((element, next)) = elements.peek() {
+            let pool_handle = handlespace.pool_handle(element);
+            let size = element.octets().len() + pool_handle.octets().len() + 8;
             if views.len() >= config.limits.table_response_elements || (size > room && !views.is_empty()) {
                 break;
             }
             room = room.saturating_sub(size);
-            views.push((element.pool_handle(), element.view()));
-            behind = Some(element.cursor());
+            views.push((pool_handle, element.view()));
+            behind = *next;
             elements.next();
         }
         response.more_to_send = elements.peek().is_some();
-        entry.download = behind.filter(|_| response.more_to_send).map(|behind| Download { own_children_only, behind });
+        entry.download = response.more_to_send.then_some(Download { own_children_only, behind });
+        // One entry a pool, as far as this part of the table goes.
+        views.sort_by_key(|(pool_handle, _)| *pool_handle);
         let elements: Vec<PoolElement<'_>> = views.iter().map(|(_, element)| *element).collect();
         let mut entries: Vec<PoolEntry<'_>> = Vec::new();
         let mut rest = elements.as_slice();

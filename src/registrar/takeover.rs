@@ -105,7 +105,7 @@ impl Registrar {
         self.timers.stop(Timer::TakeoverAcks(target));
         self.group_cast(Body::TakeoverServer(target));
         self.forget_peer(target);
-        let elements = self.handlespace.owned_by(target).count();
+        let elements = self.handlespace.owned_count(target);
         self.event(Event::TakenOver { target, elements });
         self.claim(now, target);
     }

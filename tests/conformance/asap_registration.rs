@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use rserpool::handlespace::Cursor;
 use rserpool::wire::asap::{self, Body, ElementReference, message_type};
 use rserpool::wire::{
     CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier,
@@ -22,7 +23,7 @@ fn an_element_registers_and_the_registrar_owns_it_and_records_where_it_speaks_as
     net.wait(SECOND, |net| net.has(element, "Registered"));
     assert_eq!(net.table(registrar), [(7, 0x100)]);
     net.with_registrar(registrar, |registrar, _| {
-        let entry = registrar.handlespace().read_from(None, None).next().unwrap();
+        let (entry, _) = registrar.handlespace().read_from(Cursor::START, None).next().unwrap();
         // RFC 5352 §3.1 4.
         let addresses = [address(element)];
         assert_eq!(entry.view().asap_transport, Some(Transport::sctp(7000, TransportUse::DataOnly, &addresses)));

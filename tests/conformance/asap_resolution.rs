@@ -53,16 +53,16 @@ fn elements_that_come_and_go_do_not_disturb_the_order_of_the_others() {
     }
     let user = net.user(&[registrar]);
     resolve(&mut net, user, "pool");
-    // 20 is next. 40 comes behind 10, which is the last one now.
+    // 20 is next. 40 comes to the end of the list, behind 30.
     net.element("pool", 40, &[registrar]);
     net.run(SECOND);
     resolve(&mut net, user, "pool");
-    assert_eq!(resolved(&net, registrar, user), [20, 30, 10, 40]);
+    assert_eq!(resolved(&net, registrar, user), [20, 30, 40, 10]);
     // 30 is next, and leaves.
     net.with_element(elements[2], |element, now| element.deregister(now));
     net.run(SECOND);
     resolve(&mut net, user, "pool");
-    assert_eq!(resolved(&net, registrar, user), [10, 40, 20]);
+    assert_eq!(resolved(&net, registrar, user), [40, 10, 20]);
 }
 
 #[test]

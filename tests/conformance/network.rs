@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use rserpool::handlespace::Cursor;
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::pool_user::{PoolUser, UserConfig};
 use rserpool::registrar::{Registrar, RegistrarConfig};
@@ -401,7 +402,12 @@ impl Network {
     /// The elements of a pool as a registrar knows them: identifier and home.
     pub(crate) fn table(&self, registrar: NodeId) -> Vec<(u32, u32)> {
         let Role::Registrar(registrar) = &self.nodes[registrar].role else { panic!("no registrar") };
-        registrar.handlespace().read_from(None, None).map(|e| (e.identifier().0, e.home().0)).collect()
+        let handlespace = registrar.handlespace();
+        let elements = handlespace.read_from(Cursor::START, None);
+        let mut elements: Vec<_> =
+            elements.map(|(e, _)| (handlespace.pool_handle(e), e.identifier().0, e.home().0)).collect();
+        elements.sort_unstable();
+        elements.into_iter().map(|(_, identifier, home)| (identifier, home)).collect()
     }
 
     pub(crate) fn is_serving(&self, registrar: NodeId) -> bool {

@@ -1,39 +1,66 @@
-//! Round Robin (RFC 5356 §4.1).
+//! Round Robin (RFC 5356 §4.1): a circular list, and a head that goes one further with each resolution.
 
 use alloc::vec::Vec;
 
+use super::{Chosen, RandomSource, SelectionPolicy, States};
 use crate::handlespace::element::ElementIndex;
+use crate::handlespace::elements::NONE;
+use crate::wire::Policy;
 
-/// The circular list of a pool's elements with its head.
+/// Below this size holes are not worth a thought.
+const SMALL: usize = 32;
+
+/// The circular list. Who leaves makes a hole; when half of the list are holes it is made anew, in the same order.
 #[derive(Debug, Default)]
-pub(crate) struct RoundRobin {
-    elements: Vec<ElementIndex>,
+pub(super) struct RoundRobin {
+    ring: Vec<u32>,
+    holes: usize,
+    /// Where the next list begins: at this place or the next that is no hole.
     head: usize,
 }
 
 impl RoundRobin {
-    /// A new element is the last one to get its turn.
-    pub(crate) fn add(&mut self, index: ElementIndex) {
-        self.elements.insert(self.head, index);
-        self.head = (self.head + 1) % self.elements.len();
+    fn close_holes(&mut self, states: &mut States<'_>) {
+        let before_head = self.ring.iter().take(self.head).filter(|entry| **entry != NONE).count();
+        self.ring.retain(|entry| *entry != NONE);
+        self.head = before_head;
+        self.holes = 0;
+        for (place, entry) in self.ring.iter().enumerate() {
+            states.set(ElementIndex(*entry), place as u64);
+        }
+    }
+}
+
+impl SelectionPolicy for RoundRobin {
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex) {
+        states.set(element, self.ring.len() as u64);
+        self.ring.push(element.0);
     }
 
-    pub(crate) fn remove(&mut self, index: ElementIndex) {
-        let Some(position) = self.elements.iter().position(|element| *element == index) else { return };
-        self.elements.remove(position);
-        if position < self.head {
-            self.head -= 1;
+    fn update(&mut self, _states: &mut States<'_>, _element: ElementIndex, _old: &Policy<'_>) {}
+
+    fn remove(&mut self, states: &mut States<'_>, element: ElementIndex) {
+        let place = states.get(element) as usize;
+        if let Some(entry) = self.ring.get_mut(place).filter(|entry| **entry == element.0) {
+            *entry = NONE;
+            self.holes += 1;
         }
-        if self.head >= self.elements.len() {
-            self.head = 0;
+        if self.holes * 2 > self.ring.len().max(SMALL) {
+            self.close_holes(states);
         }
     }
 
     /// RFC 5356 §4.1.2: the elements from the head on; then the head advances by one.
-    pub(crate) fn select(&mut self, items: usize) -> Vec<ElementIndex> {
-        let (before, from_head) = self.elements.split_at(self.head.min(self.elements.len()));
-        let chosen = from_head.iter().chain(before).take(items).copied().collect();
-        self.head = (self.head + 1) % self.elements.len().max(1);
-        chosen
+    fn select(&mut self, _states: &mut States<'_>, _random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
+        let (before, from_head) = self.ring.split_at(self.head.min(self.ring.len()));
+        let places = (self.head..).zip(from_head).chain((0..).zip(before));
+        let mut first = None;
+        for (place, entry) in places.filter(|(_, entry)| **entry != NONE).take(items) {
+            first = first.or(Some(place));
+            chosen.push(ElementIndex(*entry));
+        }
+        if let Some(first) = first {
+            self.head = if first + 1 < self.ring.len() { first + 1 } else { 0 };
+        }
     }
 }
