@@ -120,6 +120,12 @@ impl Element {
         PoolElement::from_octets(self.octets()).unwrap_or(Self::NOTHING)
     }
 
+    /// Its policy and the values for it.
+    #[must_use]
+    pub fn policy(&self) -> Policy<'_> {
+        PoolElement::policy_from_octets(self.octets()).unwrap_or(Policy::RoundRobin)
+    }
+
     fn field(&self, at: usize) -> u32 {
         self.octets().get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |field| u32::from_be_bytes(*field))
     }

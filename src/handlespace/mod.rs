@@ -235,25 +235,31 @@ impl Handlespace {
     ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
         let pool = self.pools.find(pool_handle);
         let known = pool.and_then(|pool| self.find_in(pool, element.identifier));
+        let encoded = self.encode(element).filter(|_| pool_handle.octets().len() <= self.limits.pool_handle);
         // Decided by itself, so that what an error borrows is borrowed only then.
-        if let Some(refusal) = self.refuse(pool_handle, pool, element, known) {
-            return Err(match refusal {
-                Refusal::Policy => RegisterError::InconsistentPolicy(self.example(pool).policy),
-                Refusal::TransportType => RegisterError::InconsistentTransportType(self.example(pool).user_transport),
-                Refusal::TransportUse => RegisterError::InconsistentTransportUse,
-                Refusal::Resources => RegisterError::LackOfResources,
-            });
-        }
+        let refusal = self.refuse(pool, element, known);
+        let length = match (refusal, encoded) {
+            (None, Some(length)) => length,
+            (refusal, _) => {
+                return Err(match refusal.unwrap_or(Refusal::Resources) {
+                    Refusal::Policy => RegisterError::InconsistentPolicy(self.example(pool).policy),
+                    Refusal::TransportType => {
+                        RegisterError::InconsistentTransportType(self.example(pool).user_transport)
+                    }
+                    Refusal::TransportUse => RegisterError::InconsistentTransportUse,
+                    Refusal::Resources => RegisterError::LackOfResources,
+                });
+            }
+        };
         Ok(match (pool, known) {
-            (Some(pool), Some(index)) => (index, self.update(pool, index, element)),
+            (Some(pool), Some(index)) => (index, self.update(pool, index, element, length)),
             (pool, _) => {
                 let pool = pool.unwrap_or_else(|| {
                     let policy = self.new_policy(element.policy.policy_type());
-                    let length = self.encode(element);
                     let octets = self.scratch.get(..length).unwrap_or_default();
                     self.pools.insert(Pool::new(pool_handle, element, octets, policy))
                 });
-                (self.add(pool, element), Registered::New)
+                (self.add(pool, element, length), Registered::New)
             }
         })
     }
@@ -265,16 +271,16 @@ impl Handlespace {
         }
     }
 
-    /// The octets of an element, which has passed the limits, in the scratch room.
-    fn encode(&mut self, element: &PoolElement<'_>) -> usize {
-        if self.scratch.len() < self.limits.element {
+    /// Writes an element into the scratch room; `None` if it is larger than an element may be.
+    fn encode(&mut self, element: &PoolElement<'_>) -> Option<usize> {
+        if self.scratch.len() != self.limits.element {
             self.scratch.resize(self.limits.element, 0);
         }
-        element.encode(&mut self.scratch).unwrap_or(0)
+        element.encode(&mut self.scratch).ok()
     }
 
-    fn add(&mut self, pool: PoolIndex, element: &PoolElement<'_>) -> ElementIndex {
-        let length = self.encode(element);
+    /// `length` is that of the element's octets in the scratch room.
+    fn add(&mut self, pool: PoolIndex, element: &PoolElement<'_>, length: usize) -> ElementIndex {
         let Self { elements, table, hasher, owners, pools, scratch, .. } = self;
         let index = elements.insert(Element::new(pool, scratch.get(..length).unwrap_or_default()));
         table.insert_unique(hash(hasher, pool, element.identifier), index, |index| {
@@ -282,20 +288,20 @@ impl Handlespace {
         });
         if let Some(pool) = pools.get_mut(pool) {
             owners.add(elements, index, pool.handle());
-            pool.policy.add(&mut States::new(elements), index);
+            pool.policy.add(&mut States::new(elements), index, &element.policy);
             pool.count += 1;
         }
         index
     }
 
-    fn update(&mut self, pool: PoolIndex, index: ElementIndex, element: &PoolElement<'_>) -> Registered {
-        let length = self.encode(element);
+    /// `length` is that of the element's octets in the scratch room.
+    fn update(&mut self, pool: PoolIndex, index: ElementIndex, element: &PoolElement<'_>, length: usize) -> Registered {
         let Self { elements, owners, pools, scratch, .. } = self;
         let octets = scratch.get(..length).unwrap_or_default();
         let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
         let previous_home = old.home();
         // Policies of the RFC borrow nothing; what another one has in addition is the embedder's.
-        let old_policy = old.view().policy.to_static().unwrap_or(Policy::RoundRobin);
+        let old_policy = old.policy().to_static().unwrap_or(Policy::RoundRobin);
         if previous_home != element.home {
             owners.remove(elements, index, pool.handle());
         }
@@ -305,22 +311,19 @@ impl Handlespace {
         if previous_home != element.home {
             owners.add(elements, index, pool.handle());
         }
-        pool.policy.update(&mut States::new(elements), index, &old_policy);
+        pool.policy.update(&mut States::new(elements), index, &old_policy, &element.policy);
         Registered::Updated { previous_home }
     }
 
     fn refuse(
         &self,
-        pool_handle: PoolHandle<'_>,
         pool: Option<PoolIndex>,
         element: &PoolElement<'_>,
         known: Option<ElementIndex>,
     ) -> Option<Refusal> {
-        let too_large =
-            element.encoded_len() > self.limits.element || pool_handle.octets().len() > self.limits.pool_handle;
         let Some(pool) = pool.and_then(|pool| self.pools.get(pool)) else {
             let full = self.pools.len() >= self.limits.pools || self.len() >= self.limits.elements;
-            return (too_large || full).then_some(Refusal::Resources);
+            return full.then_some(Refusal::Resources);
         };
         // RFC 5352 §3.1: the same tests for new members and for those that register again.
         if pool.policy_type != element.policy.policy_type() {
@@ -334,7 +337,7 @@ impl Handlespace {
         }
         let full =
             known.is_none() && (self.len() >= self.limits.elements || pool.count >= self.limits.elements_per_pool);
-        (too_large || full).then_some(Refusal::Resources)
+        full.then_some(Refusal::Resources)
     }
 
     /// The element that has made a pool what it is.

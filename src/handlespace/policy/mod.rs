@@ -60,7 +60,7 @@ impl<'a> States<'a> {
     /// The policy's values that an element has registered with.
     #[must_use]
     pub fn policy(&self, element: ElementIndex) -> Policy<'_> {
-        self.elements.get(element).map_or(Policy::RoundRobin, |element| element.view().policy)
+        self.elements.get(element).map_or(Policy::RoundRobin, |element| element.policy())
     }
 }
 
@@ -69,11 +69,11 @@ impl<'a> States<'a> {
 /// The handlespace calls it with every change of the pool. An element that was added is updated when it registers again
 /// with other values, and removed when it leaves.
 pub trait SelectionPolicy: Debug + Send {
-    /// An element has come. Its values are those of [`States::policy`].
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex);
+    /// An element has come, with the values `policy`.
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, policy: &Policy<'_>);
 
-    /// An element has registered again. `old` are its values from before.
-    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>);
+    /// An element has registered again. Its values were `old` and are `new`.
+    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>, new: &Policy<'_>);
 
     /// An element leaves.
     fn remove(&mut self, states: &mut States<'_>, element: ElementIndex);

@@ -53,6 +53,16 @@ impl Ordered {
         self.turn
     }
 
+    /// An element has had its turn: it goes behind those of the same rank.
+    fn turn_over(&mut self, states: &mut States<'_>, entry: Entry) {
+        let element = ElementIndex(entry.element());
+        let turn = self.next_turn(states);
+        let old = State::get(states, element);
+        State { turn, ..old }.set(states, element);
+        self.tree
+            .replace(Entry::new(entry.rank(), old.turn, entry.element()), Entry::new(entry.rank(), turn, element.0));
+    }
+
     /// Turns have run out: they begin anew, in the order that they have. Once in four billion.
     fn renumber(&mut self, states: &mut States<'_>) {
         let mut entries: alloc::vec::Vec<Entry> = self.tree.iter().collect();
@@ -66,26 +76,22 @@ impl Ordered {
             self.tree.insert(Entry::new(entry.rank(), self.turn, entry.element()));
         }
     }
-
-    fn insert(&mut self, states: &mut States<'_>, element: ElementIndex, state: State) {
-        state.set(states, element);
-        let rank = (self.rank)(&states.policy(element), state.count);
-        self.tree.insert(Entry::new(rank, state.turn, element.0));
-    }
 }
 
 impl SelectionPolicy for Ordered {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex) {
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, policy: &Policy<'_>) {
         let turn = self.next_turn(states);
-        self.insert(states, element, State { turn, count: 0 });
+        State { turn, count: 0 }.set(states, element);
+        self.tree.insert(Entry::new((self.rank)(policy, 0), turn, element.0));
     }
 
     /// RFC 5356 §5.2.2: the count is forgotten. The turn is not: whoever registers again keeps its place among equals.
-    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>) {
+    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>, new: &Policy<'_>) {
         let state = State::get(states, element);
-        let old_rank = (self.rank)(old, state.count);
-        let rank = (self.rank)(&states.policy(element), 0);
-        State { count: 0, ..state }.set(states, element);
+        let (old_rank, rank) = ((self.rank)(old, state.count), (self.rank)(new, 0));
+        if state.count != 0 {
+            State { count: 0, ..state }.set(states, element);
+        }
         if rank != old_rank {
             self.tree.remove(Entry::new(old_rank, state.turn, element.0));
             self.tree.insert(Entry::new(rank, state.turn, element.0));
@@ -101,19 +107,23 @@ impl SelectionPolicy for Ordered {
     /// The first one has had its turn, and goes behind its equals. The others are there in case it fails; they count as
     /// given where the RFC has all that are returned count.
     fn select(&mut self, states: &mut States<'_>, _random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
+        if !self.counting {
+            let Some(first) = self.tree.first() else { return };
+            chosen.extend(self.tree.iter().take(items).map(|entry| ElementIndex(entry.element())));
+            self.turn_over(states, first);
+            return;
+        }
         let start = chosen.len();
         chosen.extend(self.tree.iter().take(items).map(|entry| ElementIndex(entry.element())));
-        let given = if self.counting { chosen.len() - start } else { usize::from(chosen.len() > start) };
-        for (number, element) in chosen.iter().skip(start).take(given).enumerate() {
+        for (number, element) in chosen.iter().skip(start).enumerate() {
+            let turn = if number == 0 { Some(self.next_turn(states)) } else { None };
             let old = State::get(states, *element);
+            let state = State { turn: turn.unwrap_or(old.turn), count: old.count.saturating_add(1) };
+            state.set(states, *element);
             let policy = states.policy(*element);
-            let count = if self.counting { old.count.saturating_add(1) } else { old.count };
-            let (old_rank, rank) = ((self.rank)(&policy, old.count), (self.rank)(&policy, count));
-            let turn = if number == 0 { self.next_turn(states) } else { old.turn };
-            // Renumbering may have changed the turn.
-            let old = Entry::new(old_rank, State::get(states, *element).turn, element.0);
-            State { turn, count }.set(states, *element);
-            self.tree.replace(old, Entry::new(rank, turn, element.0));
+            let rank = |count| (self.rank)(&policy, count);
+            let old = Entry::new(rank(old.count), old.turn, element.0);
+            self.tree.replace(old, Entry::new(rank(state.count), state.turn, element.0));
         }
     }
 }

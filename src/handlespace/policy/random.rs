@@ -13,12 +13,12 @@ pub(super) struct RandomPolicy {
 }
 
 impl SelectionPolicy for RandomPolicy {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex) {
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, _policy: &Policy<'_>) {
         states.set(element, self.elements.len() as u64);
         self.elements.push(element.0);
     }
 
-    fn update(&mut self, _states: &mut States<'_>, _element: ElementIndex, _old: &Policy<'_>) {}
+    fn update(&mut self, _states: &mut States<'_>, _element: ElementIndex, _old: &Policy<'_>, _new: &Policy<'_>) {}
 
     fn remove(&mut self, states: &mut States<'_>, element: ElementIndex) {
         let place = states.get(element) as usize;

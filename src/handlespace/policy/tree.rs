@@ -301,7 +301,7 @@ mod tests {
                     tree.insert(entry);
                     set.insert(entry);
                 } else if let Some(entry) = set.range(Entry::new(random.u64() % range, 0, 0)..).next().copied() {
-                    if random.u64() % 2 == 0 {
+                    if random.u64().is_multiple_of(2) {
                         let new = Entry::new(entry.rank() + random.u64() % 50, entry.turn() + 1, entry.element());
                         tree.replace(entry, new);
                         set.remove(&entry);

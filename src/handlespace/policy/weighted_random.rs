@@ -42,14 +42,14 @@ impl ByWeight {
 }
 
 impl SelectionPolicy for ByWeight {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex) {
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, policy: &Policy<'_>) {
         states.set(element, self.elements.len() as u64);
-        self.tree.push(self.weight_of(states, element));
+        self.tree.push((self.weight)(policy).into());
         self.elements.push(element.0);
     }
 
-    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>) {
-        let (old, new) = ((self.weight)(old).into(), self.weight_of(states, element));
+    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>, new: &Policy<'_>) {
+        let (old, new) = ((self.weight)(old).into(), (self.weight)(new).into());
         if old != new {
             self.tree.change(states.get(element) as usize, old, new);
         }

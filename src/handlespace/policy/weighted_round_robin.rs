@@ -96,14 +96,14 @@ impl WeightedRoundRobin {
 }
 
 impl SelectionPolicy for WeightedRoundRobin {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex) {
+    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, policy: &Policy<'_>) {
         states.set(element, self.now);
-        self.weights += weight(&states.policy(element));
+        self.weights += weight(policy);
         self.insert(states, element);
     }
 
-    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>) {
-        let (old, new) = (weight(old), weight(&states.policy(element)));
+    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>, new: &Policy<'_>) {
+        let (old, new) = (weight(old), weight(new));
         if old == new {
             return;
         }
