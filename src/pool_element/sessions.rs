@@ -74,8 +74,11 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
     ///
     /// # Errors
     ///
-    /// The queue is full.
+    /// The queue is full, or the association is no session but leads to the home registrar.
     pub fn close_session(&mut self, session: AssociationId) -> Result<(), SendError> {
+        if self.home_association() == Some(session) {
+            return Err(SendError::NoSession);
+        }
         self.outbox.push(Record::Close { association: session }).map_err(|_| SendError::Full)
     }
 }

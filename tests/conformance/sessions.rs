@@ -191,3 +191,26 @@ fn answers_come_back_on_the_session() {
     pool.net.run(SECOND);
     assert!(pool.net.has(pool.user, &format!("octets: {:?}", b"answer")));
 }
+
+#[test]
+fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() {
+    use rserpool::wire::asap::{Body, EndpointKeepAlive, Message};
+    use rserpool::wire::ServerIdentifier;
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    // Another registrar takes over, on an association that came in.
+    let keep_alive = EndpointKeepAlive {
+        server: ServerIdentifier(0x999),
+        new_home: true,
+        pool_handle: PoolHandle::from("pool"),
+        identifier: None,
+    };
+    let mut octets = [0; 64];
+    let length = Message::from(Body::EndpointKeepAlive(keep_alive)).encode(&mut octets).unwrap();
+    let home = net.inject(element, ASAP, &octets[..length]);
+    net.run(SECOND);
+    assert!(net.has(element, "HomeChanged"));
+    net.with_element(element, |element, _| assert_eq!(element.close_session(home), Err(SendError::NoSession)));
+}

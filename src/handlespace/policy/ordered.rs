@@ -108,7 +108,7 @@ impl SelectionPolicy for Ordered {
     /// given where the RFC has all that are returned count.
     fn select(&mut self, states: &mut States<'_>, _random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
         if !self.counting {
-            let Some(first) = self.tree.first() else { return };
+            let Some(first) = self.tree.first().filter(|_| items > 0) else { return };
             chosen.extend(self.tree.iter().take(items).map(|entry| ElementIndex(entry.element())));
             self.turn_over(states, first);
             return;
