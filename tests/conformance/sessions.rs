@@ -194,8 +194,8 @@ fn answers_come_back_on_the_session() {
 
 #[test]
 fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() {
-    use rserpool::wire::asap::{Body, EndpointKeepAlive, Message};
     use rserpool::wire::ServerIdentifier;
+    use rserpool::wire::asap::{Body, EndpointKeepAlive, Message};
     let mut net = Network::new();
     let registrar = net.registrar(&[]);
     let element = net.element("pool", 1, &[registrar]);

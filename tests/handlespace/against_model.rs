@@ -89,7 +89,7 @@ fn run(seed: u64, steps: usize, elements: u64) {
                 }
             }
         }
-        if step % 16 == 0 {
+        if step % (elements as usize * 2) == 0 {
             compare(&space, &model);
         }
     }
@@ -138,7 +138,7 @@ fn small_pools() {
 #[test]
 fn large_pools() {
     for seed in 0..4 {
-        run(seed, 12_000, 2_000);
+        run(seed, 12_000, 1_000);
     }
 }
 

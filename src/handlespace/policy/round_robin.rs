@@ -15,11 +15,17 @@ const SMALL: usize = 32;
 pub(super) struct RoundRobin {
     ring: Vec<u32>,
     holes: usize,
-    /// Where the next list begins: at this place or the next that is no hole.
+    /// Where the next list begins. Never a hole.
     head: usize,
 }
 
 impl RoundRobin {
+    /// The first place from `place` on, all around, that is no hole; 0 if there is none.
+    fn next_from(&self, place: usize) -> usize {
+        let taken = |place: &usize| self.ring.get(*place).is_some_and(|entry| *entry != NONE);
+        (place..self.ring.len()).find(taken).or_else(|| (0..self.ring.len()).find(taken)).unwrap_or(0)
+    }
+
     fn close_holes(&mut self, states: &mut States<'_>) {
         let before_head = self.ring.iter().take(self.head).filter(|entry| **entry != NONE).count();
         self.ring.retain(|entry| *entry != NONE);
@@ -48,6 +54,7 @@ impl SelectionPolicy for RoundRobin {
         if self.holes * 2 > self.ring.len().max(SMALL) {
             self.close_holes(states);
         }
+        self.head = self.next_from(self.head);
     }
 
     /// RFC 5356 §4.1.2: the elements from the head on; then the head advances by one.
@@ -60,7 +67,7 @@ impl SelectionPolicy for RoundRobin {
             chosen.push(ElementIndex(*entry));
         }
         if let Some(first) = first {
-            self.head = if first + 1 < self.ring.len() { first + 1 } else { 0 };
+            self.head = self.next_from(first + 1);
         }
     }
 }
