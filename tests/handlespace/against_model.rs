@@ -147,7 +147,7 @@ fn a_table_is_read_in_pieces_while_it_changes_and_each_element_that_stays_is_rea
     for seed in 0..40 {
         let mut numbers = Numbers(seed + 77);
         let mut space = space();
-        let stays = |identifier: u32| identifier % 3 != 0;
+        let stays = |identifier: u32| !identifier.is_multiple_of(3);
         for identifier in 0..600 {
             try_register(&mut space, PoolHandle::new(b"pool"), identifier, 1, Policy::RoundRobin).unwrap();
         }
