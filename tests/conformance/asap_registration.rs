@@ -48,36 +48,32 @@ fn an_element_registers_again_before_its_registration_expires() {
 }
 
 #[test]
-fn an_element_that_does_not_register_again_is_removed_and_told_so() {
+fn an_element_that_does_not_register_again_is_removed_when_its_life_ends() {
     let mut net = Network::new();
-    let registrar = net.registrar(&[]);
-    let element = net.element_with("pool", 7, &[registrar], |config| {
-        config.life = Some(Duration::from_secs(60));
-        // It answers keep-alives but forgets to renew its registration.
-        config.t4_reregistration_max = Duration::from_secs(3600);
-        config.life = None;
-    });
-    net.wait(SECOND, |net| net.has(element, "Registered"));
-    // A registration with a finite life, in its name.
-    let handle = PoolHandle::new(b"pool");
-    let addresses = [address(element)];
-    let pool_element = PoolElement {
-        identifier: PeIdentifier(8),
-        home: ServerIdentifier::NONE,
-        life: RegistrationLife(60),
-        user_transport: Transport::sctp(7000, TransportUse::DataPlusControl, &addresses),
-        policy: Policy::RoundRobin,
-        asap_transport: None,
-        unknown: Unknown::NONE,
-    };
-    let message = asap::Message::from(Body::Registration(asap::Registration { pool_handle: handle, pool_element }));
-    let mut octets = vec![0; message.encoded_len()];
-    message.encode(&mut octets).unwrap();
-    net.inject(registrar, ASAP, &octets);
-    net.run(SECOND);
-    assert_eq!(net.table(registrar).len(), 2);
-    net.run(Duration::from_secs(120));
-    assert_eq!(net.table(registrar), [(7, 0x100)]);
+    // No keep-alive finds out before that nobody is there.
+    let registrar = net.registrar_with(&[], |config| config.keep_alive_interval = Duration::from_secs(36_000));
+    let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    for (identifier, life) in [(8, RegistrationLife(60)), (9, RegistrationLife::INFINITE)] {
+        let pool_element = PoolElement {
+            identifier: PeIdentifier(identifier),
+            home: ServerIdentifier::NONE,
+            life,
+            user_transport: Transport::sctp(7000, TransportUse::DataPlusControl, &addresses),
+            policy: Policy::RoundRobin,
+            asap_transport: None,
+            unknown: Unknown::NONE,
+        };
+        let registration = asap::Registration { pool_handle: PoolHandle::new(b"pool"), pool_element };
+        let message = asap::Message::from(Body::Registration(registration));
+        let mut octets = vec![0; message.encoded_len()];
+        message.encode(&mut octets).unwrap();
+        net.inject(registrar, ASAP, &octets);
+    }
+    net.run(Duration::from_secs(59));
+    assert_eq!(net.table(registrar), [(8, 0x100), (9, 0x100)]);
+    net.run(Duration::from_secs(2));
+    assert_eq!(net.table(registrar), [(9, 0x100)]);
+    assert!(net.has(registrar, "Expired"));
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub(crate) struct Network {
     accepted: u32,
     /// Every message, in order.
     pub(crate) sent: Vec<Sent>,
+    /// Every attempt to open an association: when, and by whom.
+    pub(crate) attempts: Vec<(Instant, NodeId)>,
 }
 
 pub(crate) fn address(node: NodeId) -> IpAddr {
@@ -349,6 +351,7 @@ impl Network {
     }
 
     fn open(&mut self, node: NodeId, association: AssociationId, purpose: Purpose, remote: &EndpointBuf) {
+        self.attempts.push((self.now, node));
         let remote = remote.as_endpoint();
         let target = (0..self.nodes.len())
             .find(|target| remote.addresses.contains(&address(*target)) && self.nodes[*target].listens_at(remote.port));
