@@ -170,7 +170,8 @@ impl core::fmt::Display for CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action<'a, E> {
-    /// Open an association. [`Input::Opened`] or [`Input::OpenFailed`] is the answer.
+    /// Open an association. [`Input::Opened`] or [`Input::OpenFailed`] is the answer. A user may open several to the same
+    /// element, one a session: an adapter whose transport knows only one between two ports takes another local port.
     Open {
         /// The name it will have.
         association: AssociationId,

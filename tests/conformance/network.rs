@@ -21,7 +21,7 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 pub(crate) const ASAP_PORT: u16 = 3863;
 const ENRP_PORT: u16 = 9901;
 const SERVICE_PORT: u16 = 7000;
-const USER_PORT: u16 = 50_000;
+const USER_PORTS: u16 = 50_000;
 
 /// Names a node.
 pub(crate) type NodeId = usize;
@@ -77,6 +77,7 @@ pub(crate) struct Network {
     queue: BTreeMap<(Instant, u64), (NodeId, Delivery)>,
     sequence: u64,
     accepted: u32,
+    user_ports: u16,
     /// Every message, in order.
     pub(crate) sent: Vec<Sent>,
     /// Every attempt to open an association: when, and by whom.
@@ -340,6 +341,19 @@ impl Network {
         }
     }
 
+    /// The port that an association is opened from. Users have another one each time.
+    fn port(&mut self, node: NodeId, purpose: Purpose) -> u16 {
+        match (&self.nodes[node].role, purpose) {
+            (Role::Registrar(_), Purpose::Enrp) => ENRP_PORT,
+            (Role::Registrar(_), _) => ASAP_PORT,
+            (Role::Element(_), _) => SERVICE_PORT,
+            (Role::User(_), _) => {
+                self.user_ports += 1;
+                USER_PORTS + self.user_ports
+            }
+        }
+    }
+
     /// The link of an association, and its other end.
     fn find(&self, node: NodeId, association: AssociationId) -> Option<(usize, End)> {
         self.links.iter().enumerate().find_map(|(index, [a, b])| {
@@ -355,7 +369,7 @@ impl Network {
         let remote = remote.as_endpoint();
         let target = (0..self.nodes.len())
             .find(|target| remote.addresses.contains(&address(*target)) && self.nodes[*target].listens_at(remote.port));
-        let port = self.nodes[node].port(purpose);
+        let port = self.port(node, purpose);
         let Some(target) = target.filter(|target| self.nodes[*target].alive) else {
             self.deliver(10 * DELAY, node, Delivery::OpenFailed(association));
             return;
@@ -499,15 +513,6 @@ impl Node {
             Role::Registrar(_) => port == ASAP_PORT || port == ENRP_PORT,
             Role::Element(_) => port == SERVICE_PORT,
             Role::User(_) => false,
-        }
-    }
-
-    fn port(&self, purpose: Purpose) -> u16 {
-        match (&self.role, purpose) {
-            (Role::Registrar(_), Purpose::Enrp) => ENRP_PORT,
-            (Role::Registrar(_), _) => ASAP_PORT,
-            (Role::Element(_), _) => SERVICE_PORT,
-            (Role::User(_), _) => USER_PORT,
         }
     }
 }

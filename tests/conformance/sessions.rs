@@ -214,3 +214,49 @@ fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() 
     assert!(net.has(element, "HomeChanged"));
     net.with_element(element, |element, _| assert_eq!(element.close_session(home), Err(SendError::NoSession)));
 }
+
+#[test]
+fn the_sessions_of_a_user_go_to_the_elements_in_turn_while_the_cache_is_fresh() {
+    // RFC 5356 §4.1.3.
+    let mut pool = pool(3);
+    for _ in 0..3 {
+        pool.net.with_user(pool.user, |user, now| user.open_session(now, PoolHandle::from("pool")).unwrap());
+        pool.net.run(SECOND);
+    }
+    let established: Vec<_> = pool.net.events(pool.user, "Established");
+    let elements: Vec<bool> = (1..=3)
+        .map(|identifier| {
+            let expected = format!("SessionId({}), identifier: PeIdentifier(0x{identifier:08x})", identifier - 1);
+            established.iter().any(|(_, event)| event.contains(&expected))
+        })
+        .collect();
+    assert_eq!(elements, [true; 3], "{established:?}");
+    let fourth = "SessionId(3), identifier: PeIdentifier(0x00000001)";
+    assert!(established.iter().any(|(_, event)| event.contains(fourth)), "{established:?}");
+    assert_eq!(pool.net.messages(pool.user, pool.registrar, ASAP, message_type::HANDLE_RESOLUTION).len(), 1);
+}
+
+#[test]
+fn messages_held_for_different_sessions_do_not_mix() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let first = net.element("first", 1, &[registrar]);
+    net.run(SECOND);
+    let user = net.user(&[registrar]);
+    net.with_user(user, |user, now| {
+        let to_first = user.open_session(now, PoolHandle::from("first")).unwrap();
+        let to_second = user.open_session(now, PoolHandle::from("second")).unwrap();
+        for (session, text) in [(to_second, "2a"), (to_first, "1a"), (to_second, "2bb"), (to_first, "1b")] {
+            user.send(session, OutgoingMessage::new(text.as_bytes())).unwrap();
+        }
+    });
+    net.run(Duration::from_millis(100));
+    let second = net.element("second", 2, &[registrar]);
+    net.run(Duration::from_secs(2));
+    let received = |element| -> Vec<Vec<u8>> {
+        let data = net.sent.iter().filter(|sent| (sent.to, sent.protocol) == (element, DATA));
+        data.map(|sent| sent.octets.clone()).collect()
+    };
+    assert_eq!(received(first), [b"1a", b"1b"]);
+    assert_eq!(received(second), [b"2a".as_slice(), b"2bb"]);
+}

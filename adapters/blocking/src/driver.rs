@@ -95,7 +95,16 @@ impl Waker {
 
 struct Local {
     port: LocalPort,
+    /// For what associations are opened from here.
     purposes: Vec<Purpose>,
+}
+
+/// Where associations are opened from when the machine listens nowhere: each from another SCTP port, so that there may be
+/// several to the same peer.
+#[derive(Default)]
+struct Ephemeral {
+    sockets: Vec<SocketIndex>,
+    opened: u16,
 }
 
 /// Runs a machine.
@@ -107,6 +116,7 @@ pub struct Driver<M> {
     transport: SctpOverUdp,
     options: Options,
     locals: Vec<Local>,
+    ephemeral: Ephemeral,
     /// UDP ports of peers that were told.
     udp_ports: HashMap<(IpAddr, u16), u16>,
     /// UDP ports that peers have come from.
@@ -143,6 +153,7 @@ impl<M: Machine> Driver<M> {
             transport: SctpOverUdp::new(options.sctp.clone(), key),
             options,
             locals: Vec::new(),
+            ephemeral: Ephemeral::default(),
             udp_ports: HashMap::new(),
             learned_ports: LearnedPorts::default(),
             handles: HashMap::new(),
@@ -341,9 +352,10 @@ impl<M: Machine> Driver<M> {
     /// Does what the machine wants.
     fn carry_out(&mut self, application: &mut impl Application<M>) {
         let now = self.now();
-        let Self { machine, transport, sockets, locals, handles, names, failures, options, poller, .. } = self;
+        let Self { machine, transport, sockets, locals, ephemeral, handles, names, failures, options, poller, .. } =
+            self;
         let (udp_ports, learned_ports) = (&self.udp_ports, &self.learned_ports);
-        let mut network = Network { transport, sockets, locals, udp_ports, learned_ports, options, poller };
+        let mut network = Network { transport, sockets, locals, ephemeral, udp_ports, learned_ports, options, poller };
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => match network.open(now, purpose, remote) {
@@ -405,7 +417,8 @@ impl LearnedPorts {
 struct Network<'a> {
     transport: &'a mut SctpOverUdp,
     sockets: &'a mut Sockets,
-    locals: &'a mut Vec<Local>,
+    locals: &'a [Local],
+    ephemeral: &'a mut Ephemeral,
     udp_ports: &'a HashMap<(IpAddr, u16), u16>,
     learned_ports: &'a LearnedPorts,
     options: &'a Options,
@@ -436,20 +449,27 @@ impl Network<'_> {
         })
     }
 
-    /// The local port to open from; if the machine listens nowhere, one that nobody else uses.
+    /// The local port to open from; if the machine listens nowhere, another one each time.
     fn local(&mut self, purpose: Purpose, remote: IpAddr) -> Option<LocalPort> {
         let fits =
             |local: &&Local| local.purposes.contains(&purpose) && self.sockets.is_family_of(local.port.socket, remote);
         if let Some(local) = self.locals.iter().find(fits) {
             return Some(local.port);
         }
-        let any = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = self.sockets.bind(self.poller, SocketAddr::new(any, 0)).ok()?;
+        let family = |socket: &&SocketIndex| self.sockets.is_family_of(**socket, remote);
+        let known = self.ephemeral.sockets.iter().find(family).copied();
+        let socket = match known {
+            Some(socket) => socket,
+            None => {
+                let any = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let socket = self.sockets.bind(self.poller, SocketAddr::new(any, 0)).ok()?;
+                self.ephemeral.sockets.push(socket);
+                socket
+            }
+        };
         // The UDP port is unique on the machine, so the SCTP port need not be.
-        let udp_port = self.sockets.local_address(socket)?.port();
         let span = EPHEMERAL_PORTS.end - EPHEMERAL_PORTS.start;
-        let port = LocalPort { socket, port: EPHEMERAL_PORTS.start + udp_port % span };
-        self.locals.push(Local { port, purposes: vec![Purpose::Asap, Purpose::Enrp, Purpose::Session] });
-        Some(port)
+        self.ephemeral.opened = (self.ephemeral.opened + 1) % span;
+        Some(LocalPort { socket, port: EPHEMERAL_PORTS.start + self.ephemeral.opened })
     }
 }
