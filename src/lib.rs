@@ -85,6 +85,7 @@
 extern crate alloc;
 
 mod asap_input;
+mod client;
 pub mod endpoint;
 #[cfg(feature = "alloc")]
 pub mod handlespace;

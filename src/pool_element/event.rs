@@ -1,5 +1,6 @@
 //! What an element tells its application, and the records that its actions are made of.
 
+use crate::client::ClientRecord;
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, Delivery, OutgoingMessage, Purpose};
 use crate::wire::{CauseCode, PayloadProtocol, ServerIdentifier};
@@ -109,6 +110,20 @@ pub(super) enum Record {
     Data { session: AssociationId, protocol: PayloadProtocol },
     MessageTooLarge { session: AssociationId, length: usize },
     SessionClosed { session: AssociationId, reason: CloseReason },
+}
+
+impl ClientRecord for Record {
+    fn open_registrar(association: AssociationId, remote: EndpointBuf) -> Self {
+        Self::Open { association, remote }
+    }
+
+    fn abort(association: AssociationId) -> Self {
+        Self::Abort { association }
+    }
+
+    fn send(association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery) -> Self {
+        Self::Send { association, protocol, stream, delivery }
+    }
 }
 
 impl Record {

@@ -20,10 +20,11 @@ pub use self::sessions::SendError;
 
 use self::event::Record;
 use crate::asap_input::receive;
+use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
-use crate::hunt::{Hunt, HuntAction};
-use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
-use crate::outbox::{Full, Outbox};
+use crate::hunt::Hunt;
+use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
+use crate::outbox::Outbox;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{self, Body, ElementReference, EndpointKeepAlive, Message};
 use crate::wire::{PayloadProtocol, Policy, PoolHandle, ServerIdentifier};
@@ -382,27 +383,6 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         self.home = server;
         self.event(Record::HomeChanged { home: server });
     }
-}
-
-/// Queues what the hunt wants.
-fn queue_hunt<const OCTETS: usize>(outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>, action: &HuntAction<'_>) {
-    // Without room for it the attempt never succeeds, and T5 expires.
-    let _ = outbox.push(match action {
-        HuntAction::Open { association, endpoint } => {
-            Record::Open { association: *association, remote: (*endpoint).clone() }
-        }
-        HuntAction::Abort { association } => Record::Abort { association: *association },
-    });
-}
-
-/// Queues an ASAP message.
-fn send<const OCTETS: usize>(
-    outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>,
-    association: AssociationId,
-    message: &Message<'_>,
-) -> Result<(), Full> {
-    let record = Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
-    outbox.push_with(record, |buffer| message.encode(buffer))
 }
 
 impl<const OCTETS: usize> Machine for PoolElement<OCTETS> {

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{PoolElement, Record};
+use crate::client::send;
 use crate::machine::{AssociationId, OutgoingMessage};
 use crate::wire::PayloadProtocol;
 use crate::wire::asap::Body;
@@ -67,7 +68,7 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
     ///
     /// The cookie was not taken; nothing has happened.
     pub fn send_cookie(&mut self, session: AssociationId, cookie: &[u8]) -> Result<(), SendError> {
-        super::send(&mut self.outbox, session, &Body::Cookie(cookie).into()).map_err(|_| SendError::Full)
+        send(&mut self.outbox, session, &Body::Cookie(cookie).into()).map_err(|_| SendError::Full)
     }
 
     /// Ends a session in order.

@@ -2,6 +2,7 @@
 
 use super::cache::HandleBuf;
 use super::session::SessionId;
+use crate::client::ClientRecord;
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, Delivery, OutgoingMessage, Purpose};
 use crate::pool_element::IncomingMessage;
@@ -129,6 +130,20 @@ pub(super) enum Record {
         session: SessionId,
         length: usize,
     },
+}
+
+impl ClientRecord for Record {
+    fn open_registrar(association: AssociationId, remote: EndpointBuf) -> Self {
+        Self::OpenRegistrar { association, remote }
+    }
+
+    fn abort(association: AssociationId) -> Self {
+        Self::Abort { association }
+    }
+
+    fn send(association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery) -> Self {
+        Self::Send { association, protocol, stream, delivery }
+    }
 }
 
 impl Record {

@@ -23,10 +23,11 @@ use self::cache::{CachedPool, Request};
 use self::event::Record;
 use self::session::{Session, SessionState};
 use crate::asap_input::receive;
+use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
-use crate::hunt::{Hunt, HuntAction};
+use crate::hunt::Hunt;
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
-use crate::outbox::{Full, Outbox};
+use crate::outbox::Outbox;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, PoolHandle};
@@ -244,27 +245,6 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let Self { hunt, names, outbox, .. } = self;
         hunt.announced(now, &announce, from, names, &mut |action| queue_hunt(outbox, &action));
     }
-}
-
-/// Queues what the hunt wants.
-fn queue_hunt<const OCTETS: usize>(outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>, action: &HuntAction<'_>) {
-    // Without room for it the attempt never succeeds, and T5 expires.
-    let _ = outbox.push(match action {
-        HuntAction::Open { association, endpoint } => {
-            Record::OpenRegistrar { association: *association, remote: (*endpoint).clone() }
-        }
-        HuntAction::Abort { association } => Record::Abort { association: *association },
-    });
-}
-
-/// Queues an ASAP message.
-fn send<const OCTETS: usize>(
-    outbox: &mut Outbox<Record, MAX_ACTIONS, OCTETS>,
-    association: AssociationId,
-    message: &Message<'_>,
-) -> Result<(), Full> {
-    let record = Record::Send { association, protocol: PayloadProtocol::ASAP, stream: 0, delivery: Delivery::Ordered };
-    outbox.push_with(record, |buffer| message.encode(buffer))
 }
 
 impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine

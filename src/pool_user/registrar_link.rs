@@ -2,7 +2,8 @@
 
 use super::cache::{ElementKey, Request};
 use super::event::{Record, ResolutionFailure};
-use super::{Home, PoolUser, queue_hunt, send};
+use super::{Home, PoolUser};
+use crate::client::{queue_hunt, send};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::PoolHandle;

@@ -3,7 +3,8 @@
 
 use super::cache::{ElementKey, HandleBuf, Request};
 use super::event::Record;
-use super::{Held, MAX_COOKIE, OpenError, PoolUser, send};
+use super::{Held, MAX_COOKIE, OpenError, PoolUser};
+use crate::client::send;
 use crate::machine::{AssociationId, CloseReason, OutgoingMessage};
 use crate::pool_element::SendError;
 use crate::time::Instant;

@@ -42,7 +42,7 @@ impl Registrar {
         let Some(message) = receive(octets, |reply| send(outbox, association, reply)) else { return };
         match message.body {
             Body::Registration(registration) => self.registration(now, association, &registration),
-            Body::Deregistration(element) => self.deregistration(now, association, element),
+            Body::Deregistration(element) => self.deregistration(association, element),
             Body::HandleResolution(request) => self.handle_resolution(association, &request),
             Body::EndpointKeepAliveAck(element) => self.keep_alive_ack(now, association, element),
             Body::EndpointUnreachable(element) => self.unreachable(now, element),
@@ -110,9 +110,9 @@ impl Registrar {
     }
 
     /// RFC 5352 §3.2.
-    fn deregistration(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
+    fn deregistration(&mut self, association: AssociationId, element: ElementReference<'_>) {
         if let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) {
-            self.remove_element(now, index, RemovalReason::Deregistered);
+            self.remove_element(index, RemovalReason::Deregistered);
         }
         // An element that is not known counts as deregistered.
         let response = DeregistrationResponse { element, error: None };
@@ -177,14 +177,14 @@ impl Registrar {
             identifier: element.identifier,
         });
         if too_many {
-            self.remove_element(now, index, RemovalReason::Reported);
+            self.remove_element(index, RemovalReason::Reported);
         } else {
             self.send_keep_alive(now, index);
         }
     }
 
     /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
-    pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
+    pub(super) fn expired(&mut self, index: ElementIndex) {
         let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
         if let Some((association, element)) = association.zip(self.handlespace.element(index)) {
             let pool_handle = self.handlespace.pool_handle(element);
@@ -194,11 +194,11 @@ impl Registrar {
                 send(&mut self.outbox, association, &Body::DeregistrationResponse(response).into());
             }
         }
-        self.remove_element(now, index, RemovalReason::Expired);
+        self.remove_element(index, RemovalReason::Expired);
     }
 
     /// Removes an element, and tells the peers if it was ours (RFC 5353 §3.3.2).
-    pub(super) fn remove_element(&mut self, _now: Instant, index: ElementIndex, reason: RemovalReason) {
+    pub(super) fn remove_element(&mut self, index: ElementIndex, reason: RemovalReason) {
         let Some(element) = self.handlespace.element(index) else { return };
         // Whoever removes an element answers for it: it tells the others, also if another registrar was its home.
         let (pool_handle, identifier) = (self.handlespace.pool_handle(element).octets().into(), element.identifier());

@@ -33,10 +33,6 @@ impl Monitor {
 }
 
 impl Registrar {
-    pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
-        self.send_keep_alive(now, index);
-    }
-
     /// Asks an element whether it lives, over its association, or one that is opened for it. The time-out covers both.
     pub(super) fn send_keep_alive(&mut self, now: Instant, index: ElementIndex) {
         if !self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
@@ -88,7 +84,7 @@ impl Registrar {
     }
 
     /// An association is open: the keep-alives that waited for it go out.
-    pub(super) fn keep_alive_opened(&mut self, _now: Instant, association: AssociationId) {
+    pub(super) fn keep_alive_opened(&mut self, association: AssociationId) {
         let Some(entry) = self.associations.get(association) else { return };
         let elements: Vec<_> = entry.elements.iter().copied().collect();
         for index in elements {
@@ -133,8 +129,8 @@ impl Registrar {
     }
 
     /// RFC 5352 §3.5: an element that cannot be reached MUST be removed.
-    pub(super) fn keep_alive_no_answer(&mut self, now: Instant, index: ElementIndex) {
-        self.remove_element(now, index, RemovalReason::Unreachable);
+    pub(super) fn keep_alive_no_answer(&mut self, index: ElementIndex) {
+        self.remove_element(index, RemovalReason::Unreachable);
     }
 
     /// An association with elements has ended, or could not be opened. In the first case they may still live, and are
@@ -145,7 +141,7 @@ impl Registrar {
             if let Some(monitor) = self.monitors.get_mut(&index) {
                 monitor.association = None;
                 if never_open && aborted {
-                    self.remove_element(now, index, RemovalReason::Unreachable);
+                    self.remove_element(index, RemovalReason::Unreachable);
                 } else if self.owns(index) || self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
                     self.send_keep_alive(now, index);
                 }

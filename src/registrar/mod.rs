@@ -161,7 +161,7 @@ impl Registrar {
             return;
         }
         self.enrp_opened(now, association);
-        self.keep_alive_opened(now, association);
+        self.keep_alive_opened(association);
     }
 
     fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
@@ -179,15 +179,16 @@ impl Registrar {
                 Timer::Reconnect => self.reconnect(now),
                 Timer::Heartbeat => self.heartbeat(now),
                 Timer::Announce => self.announce(now),
-                Timer::PeerSilent(peer) => self.peer_silent(now, peer),
-                Timer::PeerNoResponse(peer) => self.peer_no_response(now, peer),
+                Timer::PeerSilent(peer) => self.suspect(now, peer),
+                Timer::PeerNoResponse(peer) => self.peer_dead(now, peer),
                 Timer::PeerNotActive(peer) => self.peer_not_taken_over(now, peer),
-                Timer::Sync(peer) => self.sync_timeout(peer),
+                // The peer's next presence starts the audit again.
+                Timer::Sync(_) => {}
                 Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
                 Timer::Claim(target) => self.claim(now, target),
-                Timer::KeepAlive(element) => self.keep_alive_due(now, element),
-                Timer::KeepAliveNoAnswer(element) => self.keep_alive_no_answer(now, element),
-                Timer::Expiry(element) => self.expired(now, element),
+                Timer::KeepAlive(element) => self.send_keep_alive(now, element),
+                Timer::KeepAliveNoAnswer(element) => self.keep_alive_no_answer(element),
+                Timer::Expiry(element) => self.expired(element),
             }
         }
     }

@@ -300,13 +300,9 @@ impl Registrar {
         }
     }
 
-    /// RFC 5353 §3.4.3: a peer has not been heard for MAX-TIME-LAST-HEARD.
-    pub(super) fn peer_silent(&mut self, now: Instant, peer: ServerIdentifier) {
-        self.suspect(now, peer);
-    }
-
-    /// Asks a peer whether it lives.
-    fn suspect(&mut self, now: Instant, identifier: ServerIdentifier) {
+    /// RFC 5353 §3.4.3: a peer has not been heard for MAX-TIME-LAST-HEARD, or its association is gone; it is asked
+    /// whether it lives.
+    pub(super) fn suspect(&mut self, now: Instant, identifier: ServerIdentifier) {
         let Some(peer) = self.peers.get_mut(&identifier) else { return };
         if peer.status != Status::Active {
             return;
@@ -321,11 +317,8 @@ impl Registrar {
         }
     }
 
-    pub(super) fn peer_no_response(&mut self, now: Instant, peer: ServerIdentifier) {
-        self.peer_dead(now, peer);
-    }
-
-    fn peer_dead(&mut self, now: Instant, identifier: ServerIdentifier) {
+    /// RFC 5353 §3.4.3: a peer has not answered within MAX-TIME-NO-RESPONSE, or cannot be reached.
+    pub(super) fn peer_dead(&mut self, now: Instant, identifier: ServerIdentifier) {
         self.timers.stop(Timer::PeerNoResponse(identifier));
         self.event(Event::PeerDead { peer: identifier });
         if self.is_serving() {

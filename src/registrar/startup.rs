@@ -48,7 +48,8 @@ impl Registrar {
         self.serve_if_alone(now);
     }
 
-    fn serve(&mut self, now: Instant) {
+    /// The start-up is over.
+    pub(super) fn serve(&mut self, now: Instant) {
         self.phase = Phase::Serving;
         self.timers.stop(Timer::Mentor);
         self.event(Event::Serving);
@@ -97,10 +98,6 @@ impl Registrar {
         let body = Body::HandleTableRequest { own_children_only: false };
         let receiver = self.server_at(mentor);
         send(&mut self.outbox, mentor, &Message::new(self.identifier, receiver, body));
-    }
-
-    pub(super) fn download_complete(&mut self, now: Instant) {
-        self.serve(now);
     }
 
     /// The mentor is starting up itself, or too busy, or silent.

@@ -135,7 +135,7 @@ impl Registrar {
             if response.more_to_send {
                 self.request_table(now, mentor);
             } else {
-                self.download_complete(now);
+                self.serve(now);
             }
             return;
         }
@@ -201,7 +201,4 @@ impl Registrar {
         let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
         !(self.owns(index) && association.is_some_and(|association| self.associations.is_open(association)))
     }
-
-    /// A peer has not answered in time; its next presence starts the audit again.
-    pub(super) fn sync_timeout(&mut self, _peer: ServerIdentifier) {}
 }

@@ -206,7 +206,11 @@ impl<M: Machine> Driver<M> {
     ///
     /// A socket cannot be used any more.
     pub fn run(&mut self, application: &mut impl Application<M>) -> io::Result<()> {
-        while self.turn(None, application)? == Flow::Continue {}
+        let mut flow = self.work(application);
+        while flow == Flow::Continue {
+            self.wait(None, application.deadline())?;
+            flow = self.work(application);
+        }
         self.finish(Duration::from_secs(1), application)
     }
 

@@ -123,7 +123,6 @@ impl SelectionPolicy for WeightedRoundRobin {
 
     /// The first one has its turn. Those behind it are whose turns come next.
     fn select(&mut self, states: &mut States<'_>, _random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
-        let start = chosen.len();
         if items == 0 || self.weights == 0 {
             return;
         }
@@ -141,7 +140,6 @@ impl SelectionPolicy for WeightedRoundRobin {
         chosen.push(element);
         let others = self.eligible.iter().chain(self.waiting.iter());
         chosen.extend(others.take(items - 1).map(|entry| ElementIndex(entry.element())));
-        debug_assert!(chosen.len() > start);
         // Its next turn begins when this one must be over.
         states.set(element, first.rank());
         self.insert(states, element);

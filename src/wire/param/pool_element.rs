@@ -84,7 +84,8 @@ impl<'a> PoolElement<'a> {
     }
 
     /// The policy of the element whose Pool Element parameter `octets` hold, without reading the rest.
-    pub(crate) fn policy_from_octets(octets: &'a [u8]) -> Option<Policy<'a>> {
+    #[must_use]
+    pub fn policy_from_octets(octets: &'a [u8]) -> Option<Policy<'a>> {
         let mut parameters = Parameters::new(octets.get(FIXED..)?, FIXED);
         while let Some(parameter) = parameters.next().ok()? {
             if parameter.parameter_type == POLICY {
