@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use rserpool::handlespace::{Cursor, Handlespace, HandlespaceLimits};
+use rserpool::handlespace::{Cursor, ElementTimer, Handlespace, HandlespaceLimits};
 use rserpool::wire::{
     PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier, Transport,
     TransportUse, Unknown,
@@ -84,7 +84,10 @@ fn register(
         asap_transport: Some(Transport::sctp(3863, TransportUse::DataOnly, &address)),
         unknown: Unknown::NONE,
     };
-    space.register(PoolHandle::new(handle), &element).is_ok()
+    let Ok((index, _)) = space.register(PoolHandle::new(handle), &element) else { return false };
+    let expiry = rserpool::Instant::from_millis(1_000_000 + numbers.next() % 1_000_000);
+    space.set_timer(index, ElementTimer::Expiry, Some(expiry));
+    true
 }
 
 fn rate(count: usize, since: Instant) -> f64 {
@@ -151,7 +154,7 @@ fn row(pools: usize, per_pool: usize, policy_type: PolicyType, items: usize, at_
     let start = Instant::now();
     for (pool, identifier) in &elements {
         let index = space.find(PoolHandle::new(handles[*pool].as_bytes()), PeIdentifier(*identifier));
-        assert!(index.and_then(|index| space.remove(index)).is_some());
+        assert!(index.is_some_and(|index| space.remove(index)));
     }
     let deregister_rate = rate(count, start);
     assert!(space.is_empty());

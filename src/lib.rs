@@ -87,7 +87,6 @@ extern crate alloc;
 mod asap_input;
 mod client;
 pub mod endpoint;
-#[cfg(feature = "alloc")]
 pub mod handlespace;
 mod hunt;
 pub mod machine;
@@ -95,7 +94,6 @@ mod outbox;
 pub mod pool_element;
 pub mod pool_user;
 mod profile;
-#[cfg(feature = "alloc")]
 mod random;
 #[cfg(feature = "alloc")]
 pub mod registrar;

@@ -1,16 +1,25 @@
-//! An element in the handlespace: the octets of its Pool Element parameter, and its places in the indices.
+//! An element in the handlespace: the octets of its Pool Element parameter, its places in the indices, and its timers.
 
-use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::elements::NONE;
+use super::policy::Member;
+use super::timers::Tick;
 use crate::wire::{
     PeIdentifier, Policy, PoolElement, RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
 };
 
-/// Names an element while it is in the handlespace; its number is used again once it has left.
+/// Names an element while it is in the handlespace; its number is used again once it has left. Numbers are small: they
+/// can index a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ElementIndex(pub(super) u32);
+
+impl ElementIndex {
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Names a pool while it is in the handlespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,66 +29,62 @@ pub(super) struct PoolIndex(pub(super) u32);
 const IDENTIFIER: usize = 4;
 const HOME: usize = 8;
 
-/// How many octets find room in an element itself: two SCTP transports with one IPv4 address each, and any policy.
-const INLINE: usize = 70;
+/// How many octets find room in a slot: two SCTP transports with one IPv4 address each, and any policy of RFC 5356.
+pub(super) const INLINE: usize = 64;
 
-/// A Pool Element parameter's octets, padding included.
-#[derive(Clone, Debug)]
-enum Octets {
+/// What an element's slot holds of its Pool Element parameter.
+#[derive(Debug)]
+pub(super) enum Octets {
+    /// The slot is free.
+    Free,
+    /// The octets.
     Inline { length: u8, octets: [u8; INLINE] },
-    Heap(Box<[u8]>),
+    /// Where the octets are, as they are too many.
+    Long(LongIndex),
 }
 
-impl Octets {
-    fn new(octets: &[u8]) -> Self {
-        let mut inline = [0; INLINE];
-        match (inline.get_mut(..octets.len()), u8::try_from(octets.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(octets);
-                Self::Inline { length, octets: inline }
-            }
-            _ => Self::Heap(octets.into()),
-        }
+/// The number of a place for long octets. As octets, so that a slot has no gaps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LongIndex([u8; 4]);
+
+impl LongIndex {
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number.to_ne_bytes())
     }
 
-    /// Takes over other octets; without allocation if they are as many.
-    fn replace(&mut self, with: &[u8]) {
-        match self {
-            Self::Heap(octets) if octets.len() == with.len() => octets.copy_from_slice(with),
-            _ => *self = Self::new(with),
-        }
-    }
-
-    fn get(&self) -> &[u8] {
-        match self {
-            Self::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Heap(octets) => octets,
-        }
-    }
-
-    fn get_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Inline { length, octets } => octets.get_mut(..usize::from(*length)).unwrap_or_default(),
-            Self::Heap(octets) => octets,
-        }
+    pub(super) const fn number(self) -> usize {
+        u32::from_ne_bytes(self.0) as usize
     }
 }
 
-/// An element.
-#[derive(Clone, Debug)]
-pub struct Element {
-    octets: Octets,
+/// What is kept of an element, or room for one: 96 octets.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) octets: Octets,
     pub(super) pool: PoolIndex,
-    /// What the pool's policy remembers of the element.
-    pub(super) policy_state: u64,
-    /// Its neighbours among the elements of its owner.
-    pub(super) owner_previous: u32,
-    pub(super) owner_next: u32,
+    /// Its number in its pool.
+    pub(super) member: Member,
+    /// Its place in its owner's list.
+    pub(super) owner_place: u32,
+    /// Where the wheel of timers has it, if it does.
+    pub(super) scheduled: u32,
+    pub(super) expiry: Tick,
+    pub(super) keep_alive: Tick,
+    pub(super) is_scheduled: bool,
     /// Whether a re-synchronization has not seen it yet (RFC 5353 §3.6.3).
-    pub(super) marked: bool,
+    pub(super) is_marked: bool,
 }
 
-impl Element {
+const _: () = assert!(size_of::<Slot>() == 96);
+
+/// An element, as it stands in the handlespace.
+#[derive(Clone, Copy, Debug)]
+pub struct Element<'a> {
+    pub(super) slot: &'a Slot,
+    pub(super) octets: &'a [u8],
+}
+
+impl<'a> Element<'a> {
     /// What is shown where there is no element; never seen outside.
     pub(super) const NOTHING: PoolElement<'static> = PoolElement {
         identifier: PeIdentifier(0),
@@ -91,66 +96,53 @@ impl Element {
         unknown: Unknown::NONE,
     };
 
-    /// An element of a pool, described by the octets of its Pool Element parameter.
-    pub(super) fn new(pool: PoolIndex, octets: &[u8]) -> Self {
-        Self {
-            octets: Octets::new(octets),
-            pool,
-            policy_state: 0,
-            owner_previous: NONE,
-            owner_next: NONE,
-            marked: false,
-        }
-    }
-
-    pub(super) fn replace(&mut self, octets: &[u8]) {
-        self.octets.replace(octets);
-        self.marked = false;
-    }
-
     /// The octets of its Pool Element parameter, padding included.
     #[must_use]
-    pub fn octets(&self) -> &[u8] {
-        self.octets.get()
+    pub const fn octets(self) -> &'a [u8] {
+        self.octets
     }
 
     /// All that is known of it.
     #[must_use]
-    pub fn view(&self) -> PoolElement<'_> {
-        PoolElement::from_octets(self.octets()).unwrap_or(Self::NOTHING)
-    }
-
-    /// Its policy and the values for it.
-    #[must_use]
-    pub fn policy(&self) -> Policy<'_> {
-        PoolElement::policy_from_octets(self.octets()).unwrap_or(Policy::RoundRobin)
-    }
-
-    fn field(&self, at: usize) -> u32 {
-        self.octets().get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |field| u32::from_be_bytes(*field))
+    pub fn view(self) -> PoolElement<'a> {
+        PoolElement::from_octets(self.octets).unwrap_or(Self::NOTHING)
     }
 
     /// Its identifier in its pool.
     #[must_use]
-    pub fn identifier(&self) -> PeIdentifier {
-        PeIdentifier(self.field(IDENTIFIER))
+    pub fn identifier(self) -> PeIdentifier {
+        identifier(self.octets)
     }
 
     /// The registrar that owns it.
     #[must_use]
-    pub fn home(&self) -> ServerIdentifier {
-        ServerIdentifier(self.field(HOME))
-    }
-
-    pub(super) fn set_home(&mut self, home: ServerIdentifier) {
-        if let Some(place) = self.octets.get_mut().get_mut(HOME..HOME + 4) {
-            place.copy_from_slice(&home.0.to_be_bytes());
-        }
+    pub fn home(self) -> ServerIdentifier {
+        home(self.octets)
     }
 
     /// Whether a re-synchronization has not seen it yet.
-    #[must_use]
-    pub(crate) fn is_marked(&self) -> bool {
-        self.marked
+    pub(crate) const fn is_marked(self) -> bool {
+        self.slot.is_marked
+    }
+}
+
+fn field(octets: &[u8], at: usize) -> u32 {
+    octets.get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |field| u32::from_be_bytes(*field))
+}
+
+/// The identifier in a Pool Element parameter.
+pub(super) fn identifier(octets: &[u8]) -> PeIdentifier {
+    PeIdentifier(field(octets, IDENTIFIER))
+}
+
+/// The home in a Pool Element parameter.
+pub(super) fn home(octets: &[u8]) -> ServerIdentifier {
+    ServerIdentifier(field(octets, HOME))
+}
+
+/// Writes the home into a Pool Element parameter.
+pub(super) fn set_home(octets: &mut [u8], home: ServerIdentifier) {
+    if let Some(place) = octets.get_mut(HOME..HOME + 4) {
+        place.copy_from_slice(&home.0.to_be_bytes());
     }
 }

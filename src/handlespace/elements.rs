@@ -3,113 +3,172 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::element::{Element, ElementIndex};
-
-/// No slot.
-pub(super) const NONE: u32 = u32::MAX;
+use super::element::{Element, ElementIndex, INLINE, LongIndex, Octets, PoolIndex, Slot, home, set_home};
+use super::policy::Member;
+use super::timers::Tick;
+use crate::wire::ServerIdentifier;
 
 const CHUNK_BITS: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
-/// A slot: an element, or a link to the next free slot.
-#[derive(Debug)]
-enum Slot {
-    Taken(Element),
-    Free { next: u32 },
-}
-
 /// All elements.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Elements {
-    chunks: Vec<Box<[Slot]>>,
-    free: u32,
+    chunks: Vec<Vec<Slot>>,
+    /// Slots that were in use.
+    free: Vec<u32>,
+    /// Octets that are too many for a slot.
+    long: Vec<Box<[u8]>>,
+    free_long: Vec<u32>,
     count: usize,
 }
 
 impl Elements {
-    pub(super) const fn new() -> Self {
-        Self { chunks: Vec::new(), free: NONE, count: 0 }
-    }
-
     pub(super) const fn len(&self) -> usize {
         self.count
     }
 
-    /// How many slots there are, taken or free.
-    pub(super) fn slots(&self) -> u32 {
-        // The limit of elements keeps the number far below 2^32.
-        (self.chunks.len() * CHUNK) as u32
+    /// The slot, whether taken or free.
+    pub(super) fn slot(&self, index: ElementIndex) -> Option<&Slot> {
+        self.chunks.get((index.0 >> CHUNK_BITS) as usize)?.get(index.0 as usize % CHUNK)
     }
 
-    fn slot(&self, index: u32) -> Option<&Slot> {
-        self.chunks.get((index >> CHUNK_BITS) as usize)?.get(index as usize % CHUNK)
+    /// The slot, whether taken or free.
+    pub(super) fn slot_mut(&mut self, index: ElementIndex) -> Option<&mut Slot> {
+        self.chunks.get_mut((index.0 >> CHUNK_BITS) as usize)?.get_mut(index.0 as usize % CHUNK)
     }
 
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
-        self.chunks.get_mut((index >> CHUNK_BITS) as usize)?.get_mut(index as usize % CHUNK)
+    fn element<'a>(&'a self, slot: &'a Slot) -> Option<Element<'a>> {
+        let octets = match &slot.octets {
+            Octets::Free => return None,
+            Octets::Inline { length, octets } => octets.get(..usize::from(*length))?,
+            Octets::Long(index) => self.long.get(index.number())?,
+        };
+        Some(Element { slot, octets })
     }
 
-    pub(super) fn get(&self, index: ElementIndex) -> Option<&Element> {
-        match self.slot(index.0)? {
-            Slot::Taken(element) => Some(element),
-            Slot::Free { .. } => None,
-        }
+    pub(super) fn get(&self, index: ElementIndex) -> Option<Element<'_>> {
+        self.element(self.slot(index)?)
     }
 
-    pub(super) fn get_mut(&mut self, index: ElementIndex) -> Option<&mut Element> {
-        match self.slot_mut(index.0)? {
-            Slot::Taken(element) => Some(element),
-            Slot::Free { .. } => None,
-        }
-    }
-
-    pub(super) fn insert(&mut self, element: Element) -> ElementIndex {
-        if self.free == NONE {
-            self.grow();
-        }
-        let index = self.free;
-        if let Some(slot) = self.slot_mut(index)
-            && let Slot::Free { next } = *slot
+    /// Adds an element with the octets of its Pool Element parameter.
+    pub(super) fn insert(&mut self, pool: PoolIndex, member: Member, octets: &[u8]) -> ElementIndex {
+        let slot = Slot {
+            octets: self.keep(octets),
+            pool,
+            member,
+            owner_place: 0,
+            scheduled: 0,
+            expiry: Tick::NEVER,
+            keep_alive: Tick::NEVER,
+            is_scheduled: false,
+            is_marked: false,
+        };
+        self.count += 1;
+        if let Some(index) = self.free.pop().map(ElementIndex)
+            && let Some(place) = self.slot_mut(index)
         {
-            *slot = Slot::Taken(element);
-            self.free = next;
-            self.count += 1;
+            *place = slot;
+            return index;
         }
-        ElementIndex(index)
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        // The limit of elements keeps numbers far below 2^32.
+        let first = (self.chunks.len() as u32 - 1) << CHUNK_BITS;
+        let Some(chunk) = self.chunks.last_mut() else { return ElementIndex(first) };
+        chunk.push(slot);
+        ElementIndex(first + chunk.len() as u32 - 1)
     }
 
-    fn grow(&mut self) {
-        let first = self.slots();
-        let chunk = (1..=CHUNK as u32).map(|number| first + number);
-        let last = first + CHUNK as u32;
-        self.chunks.push(chunk.map(|next| Slot::Free { next: if next == last { NONE } else { next } }).collect());
-        self.free = first;
+    fn keep(&mut self, octets: &[u8]) -> Octets {
+        if octets.len() <= INLINE {
+            let mut inline = [0; INLINE];
+            for (place, octet) in inline.iter_mut().zip(octets) {
+                *place = *octet;
+            }
+            return Octets::Inline { length: octets.len() as u8, octets: inline };
+        }
+        let number = self.free_long.pop().unwrap_or(self.long.len() as u32);
+        match self.long.get_mut(number as usize) {
+            Some(place) => *place = octets.into(),
+            None => self.long.push(octets.into()),
+        }
+        Octets::Long(LongIndex::new(number))
     }
 
-    pub(super) fn remove(&mut self, index: ElementIndex) -> Option<Element> {
-        let free = self.free;
-        let slot = self.slot_mut(index.0)?;
-        if matches!(slot, Slot::Free { .. }) {
-            return None;
+    fn give_up(&mut self, octets: &Octets) {
+        if let Octets::Long(index) = *octets {
+            self.free_long.push(index.number() as u32);
+            if let Some(place) = self.long.get_mut(index.number()) {
+                *place = Box::default();
+            }
         }
-        let taken = core::mem::replace(slot, Slot::Free { next: free });
-        self.free = index.0;
+    }
+
+    /// Replaces an element's octets; without allocation if they are few, or as many as before.
+    pub(super) fn replace(&mut self, index: ElementIndex, with: &[u8]) {
+        let Self { chunks, long, .. } = self;
+        let slot = chunks.get_mut((index.0 >> CHUNK_BITS) as usize).and_then(|c| c.get_mut(index.0 as usize % CHUNK));
+        let Some(slot) = slot else { return };
+        slot.is_marked = false;
+        let same = match &mut slot.octets {
+            Octets::Inline { length, octets } if usize::from(*length) == with.len() => octets.get_mut(..with.len()),
+            Octets::Long(index) => long.get_mut(index.number()).filter(|o| o.len() == with.len()).map(|o| &mut o[..]),
+            _ => None,
+        };
+        if let Some(same) = same {
+            same.copy_from_slice(with);
+            return;
+        }
+        let old = core::mem::replace(&mut slot.octets, Octets::Free);
+        self.give_up(&old);
+        let new = self.keep(with);
+        if let Some(slot) = self.slot_mut(index) {
+            slot.octets = new;
+        }
+    }
+
+    pub(super) fn set_home(&mut self, index: ElementIndex, to: ServerIdentifier) {
+        let Self { chunks, long, .. } = self;
+        let slot = chunks.get_mut((index.0 >> CHUNK_BITS) as usize).and_then(|c| c.get_mut(index.0 as usize % CHUNK));
+        match slot.map(|slot| &mut slot.octets) {
+            Some(Octets::Inline { octets, .. }) => set_home(octets, to),
+            Some(Octets::Long(index)) => {
+                if let Some(octets) = long.get_mut(index.number()) {
+                    set_home(octets, to);
+                }
+            }
+            Some(Octets::Free) | None => {}
+        }
+    }
+
+    /// Removes an element that is there.
+    pub(super) fn remove(&mut self, index: ElementIndex) {
+        let Some(slot) = self.slot_mut(index) else { return };
+        let old = core::mem::replace(&mut slot.octets, Octets::Free);
+        if matches!(old, Octets::Free) {
+            return;
+        }
+        slot.is_scheduled = false;
+        self.give_up(&old);
+        self.free.push(index.0);
         self.count -= 1;
-        match taken {
-            Slot::Taken(element) => Some(element),
-            Slot::Free { .. } => None,
-        }
     }
 
-    /// The elements in slots from `start` on, with their indices.
-    pub(super) fn from(&self, start: u32) -> impl Iterator<Item = (ElementIndex, &Element)> {
+    /// The elements in slots from `start` on, with their indices; all, or those of one home.
+    pub(super) fn from(
+        &self,
+        start: u32,
+        only: Option<ServerIdentifier>,
+    ) -> impl Iterator<Item = (ElementIndex, Element<'_>)> {
         let chunk = (start >> CHUNK_BITS) as usize;
-        let chunks = self.chunks.get(chunk..).unwrap_or_default();
         let first = (chunk * CHUNK) as u32;
-        let slots = chunks.iter().flat_map(|chunk| chunk.iter()).zip(first..);
-        slots.skip((start - first) as usize).filter_map(|(slot, index)| match slot {
-            Slot::Taken(element) => Some((ElementIndex(index), element)),
-            Slot::Free { .. } => None,
+        let slots = self.chunks.get(chunk..).unwrap_or_default().iter().flatten().zip(first..);
+        slots.skip((start - first) as usize).filter_map(move |(slot, number)| {
+            let element = self.element(slot)?;
+            let is_it = only.is_none_or(|only| home(element.octets) == only);
+            is_it.then_some((ElementIndex(number), element))
         })
     }
 }

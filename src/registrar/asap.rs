@@ -4,12 +4,11 @@ use alloc::vec::Vec;
 
 use super::Registrar;
 use super::event::{Event, RemovalReason};
-use super::keep_alive::Monitor;
+use super::monitors::Monitor;
 use super::outbox::Record;
-use super::timers::Timer;
 use crate::asap_input::receive;
 use crate::endpoint::Protocol;
-use crate::handlespace::{ElementIndex, Registered};
+use crate::handlespace::{ElementIndex, ElementTimer, Registered};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::asap::{
@@ -62,6 +61,11 @@ impl Registrar {
             self.refuse(association, reference, &ErrorCause::new(CauseCode::UNSPECIFIED_ERROR));
             return;
         }
+        // RFC 5354 §3.12.4: what is offered under a policy that nobody here knows could not be kept.
+        if !self.handlespace.knows_policy(element.policy.policy_type()) {
+            self.refuse(association, reference, &ErrorCause::unknown_policy(element.policy));
+            return;
+        }
         if self.is_another_element(association, registration) {
             self.refuse(association, reference, &ErrorCause::new(CauseCode::NON_UNIQUE_PE_IDENTIFIER));
             return;
@@ -90,7 +94,7 @@ impl Registrar {
                 identifier: element.identifier,
             });
         }
-        self.watch(now, index, association);
+        self.watch(now, index, Some(association));
         self.announce_update(UpdateAction::AddPe, index);
     }
 
@@ -99,7 +103,7 @@ impl Registrar {
     fn is_another_element(&self, association: AssociationId, registration: &Registration<'_>) -> bool {
         let element = &registration.pool_element;
         let Some(index) = self.handlespace.find(registration.pool_handle, element.identifier) else { return false };
-        let Some(other) = self.monitors.get(&index).and_then(|monitor| monitor.association) else { return false };
+        let Some(other) = self.monitors.get(index).and_then(|monitor| monitor.association) else { return false };
         other != association
             && self.associations.is_open(other)
             && self.handlespace.element(index).is_some_and(|e| e.view().user_transport != element.user_transport)
@@ -169,7 +173,10 @@ impl Registrar {
     /// those that the registrar owns.
     fn unreachable(&mut self, now: Instant, element: ElementReference<'_>) {
         let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
-        let monitor = self.monitors.entry(index).or_insert(Monitor::new(None));
+        if self.monitors.get(index).is_none() {
+            self.monitors.insert(index, Monitor::new(None));
+        }
+        let Some(monitor) = self.monitors.get_mut(index) else { return };
         monitor.reports = monitor.reports.saturating_add(1);
         let too_many = monitor.reports > self.config.max_bad_pe_report;
         self.event(Event::UnreachableReported {
@@ -185,7 +192,7 @@ impl Registrar {
 
     /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
     pub(super) fn expired(&mut self, index: ElementIndex) {
-        let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
+        let association = self.monitors.get(index).and_then(|monitor| monitor.association);
         if let Some((association, element)) = association.zip(self.handlespace.element(index)) {
             let pool_handle = self.handlespace.pool_handle(element);
             let element = ElementReference { pool_handle, identifier: element.identifier() };
@@ -208,34 +215,35 @@ impl Registrar {
         self.event(Event::Removed { pool_handle, identifier, reason });
     }
 
-    /// Starts to watch over an element that is ours: its life, and whether it lives.
-    fn watch(&mut self, now: Instant, index: ElementIndex, association: AssociationId) {
-        self.unwatch(index);
-        self.begin_watch(now, index, Some(association));
-    }
-
-    pub(super) fn begin_watch(&mut self, now: Instant, index: ElementIndex, association: Option<AssociationId>) {
+    /// Starts to watch over an element that is ours: its life, and whether it lives. Over `association`, if it is known.
+    pub(super) fn watch(&mut self, now: Instant, index: ElementIndex, association: Option<AssociationId>) {
         let Some(life) = self.handlespace.element(index).map(|element| element.view().life) else { return };
-        if let Some(life) = self.config.profile.life_from_wire(life) {
-            self.timers.set(Timer::Expiry(index), now + life);
-        }
-        if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
-            entry.elements.insert(index);
+        let previous = self.monitors.get(index).and_then(|monitor| monitor.association);
+        if previous != association {
+            self.detach(index, previous);
+            if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
+                entry.elements.insert(index);
+            }
         }
         self.monitors.insert(index, Monitor::new(association));
+        let expiry = self.config.profile.life_from_wire(life).map(|life| now + life);
+        self.handlespace.set_timer(index, ElementTimer::Expiry, expiry);
         let next = self.random.around(self.config.keep_alive_interval);
-        self.timers.set(Timer::KeepAlive(index), now + next);
+        self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));
     }
 
     /// Stops to watch over an element.
     pub(super) fn unwatch(&mut self, index: ElementIndex) {
-        let Some(monitor) = self.monitors.remove(&index) else { return };
-        if let Some(entry) = monitor.association.and_then(|association| self.associations.get_mut(association)) {
+        let Some(monitor) = self.monitors.remove(index) else { return };
+        self.detach(index, monitor.association);
+        self.handlespace.set_timer(index, ElementTimer::Expiry, None);
+        self.handlespace.set_timer(index, ElementTimer::KeepAlive, None);
+    }
+
+    fn detach(&mut self, index: ElementIndex, association: Option<AssociationId>) {
+        if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
             entry.elements.remove(&index);
         }
-        self.timers.stop(Timer::Expiry(index));
-        self.timers.stop(Timer::KeepAlive(index));
-        self.timers.stop(Timer::KeepAliveNoAnswer(index));
     }
 }
 

@@ -7,40 +7,24 @@ use super::Registrar;
 use super::associations::{Association, Standing};
 use super::event::RemovalReason;
 use super::outbox::Record;
-use super::timers::Timer;
 use crate::endpoint::EndpointBuf;
-use crate::handlespace::ElementIndex;
+use crate::handlespace::{ElementIndex, ElementTimer};
 use crate::machine::{AssociationId, Purpose};
 use crate::time::Instant;
 use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, ElementReference, EndpointKeepAlive};
 
-/// What the registrar knows of an element that it owns, or that was reported as unreachable.
-#[derive(Debug)]
-pub(super) struct Monitor {
-    /// Where the element was heard last, or is going to be asked.
-    pub(super) association: Option<AssociationId>,
-    /// How often it was reported as unreachable since its registration.
-    pub(super) reports: u8,
-    /// Whether the element still has to learn that this registrar is its home: keep-alives carry the H flag.
-    pub(super) home_unknown: bool,
-}
-
-impl Monitor {
-    pub(super) fn new(association: Option<AssociationId>) -> Self {
-        Self { association, reports: 0, home_unknown: false }
-    }
-}
-
 impl Registrar {
     /// Asks an element whether it lives, over its association, or one that is opened for it. The time-out covers both.
     pub(super) fn send_keep_alive(&mut self, now: Instant, index: ElementIndex) {
-        if !self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
-            self.timers.set(Timer::KeepAliveNoAnswer(index), now + self.config.keep_alive_timeout);
+        let Some(monitor) = self.monitors.get_mut(index) else { return };
+        if !monitor.asked {
+            monitor.asked = true;
+            let until = now + self.config.keep_alive_timeout;
+            self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(until));
         }
-        self.timers.stop(Timer::KeepAlive(index));
         let Some(element) = self.handlespace.element(index) else { return };
-        let Some(monitor) = self.monitors.get(&index) else { return };
+        let Some(monitor) = self.monitors.get(index) else { return };
         let endpoint = element.view().asap_transport.as_ref().and_then(EndpointBuf::from_transport);
         let known = monitor.association.filter(|association| self.associations.get(*association).is_some());
         let found = || endpoint.as_ref().and_then(|endpoint| self.associations.find(endpoint.as_endpoint()));
@@ -62,7 +46,7 @@ impl Registrar {
     }
 
     fn attach(&mut self, index: ElementIndex, association: AssociationId) {
-        if let Some(monitor) = self.monitors.get_mut(&index) {
+        if let Some(monitor) = self.monitors.get_mut(index) {
             monitor.association = Some(association);
         }
         if let Some(entry) = self.associations.get_mut(association) {
@@ -71,7 +55,7 @@ impl Registrar {
     }
 
     fn keep_alive_now(&mut self, index: ElementIndex, association: AssociationId) {
-        let Some(monitor) = self.monitors.get(&index) else { return };
+        let Some(monitor) = self.monitors.get(index) else { return };
         let Some(element) = self.handlespace.element(index) else { return };
         let pool_handle = self.handlespace.pool_handle(element).octets().to_vec();
         let keep_alive = EndpointKeepAlive {
@@ -95,16 +79,17 @@ impl Registrar {
     /// The element lives.
     pub(super) fn keep_alive_ack(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
         let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
-        let Some(monitor) = self.monitors.get_mut(&index) else { return };
+        let Some(monitor) = self.monitors.get_mut(index) else { return };
         if monitor.association != Some(association) {
             return;
         }
         monitor.home_unknown = false;
-        self.timers.stop(Timer::KeepAliveNoAnswer(index));
+        monitor.asked = false;
         if self.owns(index) {
             let next = self.random.around(self.config.keep_alive_interval);
-            self.timers.set(Timer::KeepAlive(index), now + next);
+            self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));
         } else {
+            self.handlespace.set_timer(index, ElementTimer::KeepAlive, None);
             self.release(index, association);
         }
     }
@@ -117,7 +102,7 @@ impl Registrar {
     /// An element of another registrar lives, contrary to a report. The association that was opened to ask it is of no
     /// more use.
     fn release(&mut self, index: ElementIndex, association: AssociationId) {
-        if let Some(monitor) = self.monitors.get_mut(&index) {
+        if let Some(monitor) = self.monitors.get_mut(index) {
             monitor.association = None;
         }
         let Some(entry) = self.associations.get_mut(association) else { return };
@@ -128,9 +113,14 @@ impl Registrar {
         }
     }
 
-    /// RFC 5352 §3.5: an element that cannot be reached MUST be removed.
-    pub(super) fn keep_alive_no_answer(&mut self, index: ElementIndex) {
-        self.remove_element(index, RemovalReason::Unreachable);
+    /// It is time for a keep-alive, or its answer has not come. RFC 5352 §3.5: an element that cannot be reached MUST be
+    /// removed.
+    pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
+        if self.monitors.get(index).is_some_and(|monitor| monitor.asked) {
+            self.remove_element(index, RemovalReason::Unreachable);
+        } else {
+            self.send_keep_alive(now, index);
+        }
     }
 
     /// An association with elements has ended, or could not be opened. In the first case they may still live, and are
@@ -138,11 +128,12 @@ impl Registrar {
     pub(super) fn elements_ended(&mut self, now: Instant, ended: Association, aborted: bool) {
         let never_open = ended.standing == Standing::Opening;
         for index in ended.elements {
-            if let Some(monitor) = self.monitors.get_mut(&index) {
+            if let Some(monitor) = self.monitors.get_mut(index) {
                 monitor.association = None;
+                let asked = monitor.asked;
                 if never_open && aborted {
                     self.remove_element(index, RemovalReason::Unreachable);
-                } else if self.owns(index) || self.timers.is_running(Timer::KeepAliveNoAnswer(index)) {
+                } else if self.owns(index) || asked {
                     self.send_keep_alive(now, index);
                 }
             }

@@ -9,6 +9,7 @@ mod associations;
 mod config;
 mod event;
 mod keep_alive;
+mod monitors;
 mod outbox;
 mod peers;
 mod startup;
@@ -24,16 +25,16 @@ pub use self::event::{RegistrarEvent, RemovalReason};
 
 use self::associations::Associations;
 use self::event::Event;
-use self::keep_alive::Monitor;
+use self::monitors::Monitors;
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
 use self::startup::Phase;
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
-use crate::handlespace::{ElementIndex, Handlespace};
+use crate::handlespace::{ElementTimer, Handlespace};
 use crate::machine::{Action, AssociationId, CloseReason, Input, Machine};
 use crate::random::Random;
-use crate::time::Instant;
+use crate::time::{Instant, earliest};
 use crate::wire::{PayloadProtocol, ServerIdentifier};
 
 /// A registrar.
@@ -78,7 +79,7 @@ pub struct Registrar {
     phase: Phase,
     handlespace: Handlespace,
     /// The elements that this registrar owns or asks, and how they are.
-    monitors: BTreeMap<ElementIndex, Monitor>,
+    monitors: Monitors,
     associations: Associations,
     configured: alloc::vec::Vec<ConfiguredPeer>,
     peers: BTreeMap<ServerIdentifier, Peer>,
@@ -108,7 +109,7 @@ impl Registrar {
             random,
             phase: Phase::Starting,
             handlespace,
-            monitors: BTreeMap::new(),
+            monitors: Monitors::default(),
             associations: Associations::default(),
             configured,
             peers: BTreeMap::new(),
@@ -186,9 +187,12 @@ impl Registrar {
                 Timer::Sync(_) => {}
                 Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
                 Timer::Claim(target) => self.claim(now, target),
-                Timer::KeepAlive(element) => self.send_keep_alive(now, element),
-                Timer::KeepAliveNoAnswer(element) => self.keep_alive_no_answer(element),
-                Timer::Expiry(element) => self.expired(element),
+            }
+        }
+        while let Some((index, timer)) = self.handlespace.take_due_timer(now) {
+            match timer {
+                ElementTimer::Expiry => self.expired(index),
+                ElementTimer::KeepAlive => self.keep_alive_due(now, index),
             }
         }
     }
@@ -223,7 +227,7 @@ impl Machine for Registrar {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        earliest(self.timers.next(), self.handlespace.next_timer())
     }
 }
 

@@ -84,7 +84,7 @@ impl Registrar {
         let mut views: Vec<(PoolHandle<'_>, PoolElement<'_>)> = Vec::new();
         let (mut room, mut behind) = (60_000usize, start);
         while let Some((element, next)) = elements.peek() {
-            let pool_handle = handlespace.pool_handle(element);
+            let pool_handle = handlespace.pool_handle(*element);
             let size = element.octets().len() + pool_handle.octets().len() + 8;
             if views.len() >= config.limits.table_response_elements || (size > room && !views.is_empty()) {
                 break;
@@ -198,7 +198,7 @@ impl Registrar {
     /// Whether a peer's claim to an element counts: not against an element that speaks with this registrar right now.
     fn may_take(&self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> bool {
         let Some(index) = self.handlespace.find(pool_handle, element.identifier) else { return true };
-        let association = self.monitors.get(&index).and_then(|monitor| monitor.association);
+        let association = self.monitors.get(index).and_then(|monitor| monitor.association);
         !(self.owns(index) && association.is_some_and(|association| self.associations.is_open(association)))
     }
 }

@@ -105,7 +105,7 @@ impl Registrar {
         self.timers.stop(Timer::TakeoverAcks(target));
         self.group_cast(Body::TakeoverServer(target));
         self.forget_peer(target);
-        let elements = self.handlespace.owned_count(target);
+        let elements = self.handlespace.owned_by(target).len();
         self.event(Event::TakenOver { target, elements });
         self.claim(now, target);
     }
@@ -117,8 +117,8 @@ impl Registrar {
         let more = elements.len() == step;
         for index in elements {
             self.handlespace.set_home(index, self.identifier);
-            self.begin_watch(now, index, None);
-            if let Some(monitor) = self.monitors.get_mut(&index) {
+            self.watch(now, index, None);
+            if let Some(monitor) = self.monitors.get_mut(index) {
                 monitor.home_unknown = true;
             }
             self.send_keep_alive(now, index);

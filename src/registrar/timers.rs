@@ -1,9 +1,9 @@
-//! The registrar's timers: one moment for each thing that waits.
+//! The registrar's own timers and its peers': one moment for each thing that waits. Those of elements are the
+//! handlespace's.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::handlespace::ElementIndex;
 use crate::time::Instant;
 use crate::wire::ServerIdentifier;
 
@@ -32,12 +32,6 @@ pub(super) enum Timer {
     TakeoverAcks(ServerIdentifier),
     /// The next step of claiming a dead peer's elements.
     Claim(ServerIdentifier),
-    /// The next keep-alive to an element.
-    KeepAlive(ElementIndex),
-    /// An element has not answered a keep-alive.
-    KeepAliveNoAnswer(ElementIndex),
-    /// A registration's life has ended.
-    Expiry(ElementIndex),
 }
 
 #[derive(Debug, Default)]

@@ -42,7 +42,7 @@ pub use self::error::{DecodeError, DecodeErrorKind};
 pub use self::header::Decoded;
 pub use self::id::{PayloadProtocol, PeChecksum, PeIdentifier, PoolHandle, RegistrationLife, ServerIdentifier};
 pub use self::param::error_cause::{CauseCode, CauseInformation, ErrorCause};
-pub use self::param::policy::{Policy, PolicyType};
+pub use self::param::policy::{Distance, Policy, PolicyType};
 pub use self::param::pool_element::PoolElement;
 pub use self::param::server_information::ServerInformation;
 pub use self::param::transport::{Transport, TransportProtocol, TransportUse};

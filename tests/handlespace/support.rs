@@ -47,7 +47,7 @@ pub(crate) fn register(space: &mut Handlespace, identifier: u32, policy: Policy<
 
 pub(crate) fn deregister(space: &mut Handlespace, identifier: u32) {
     let index = space.find(POOL, PeIdentifier(identifier)).unwrap();
-    space.remove(index).unwrap();
+    assert!(space.remove(index));
 }
 
 /// The identifiers that a resolution gives.

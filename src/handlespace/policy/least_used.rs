@@ -1,12 +1,11 @@
 //! Least Used (RFC 5356 §5.1): the lowest load first; equal loads go round.
 
-use super::ordered::Ordered;
+use super::ordered::Rank;
 use crate::wire::Policy;
 
-/// The policy.
-pub(super) fn policy() -> Ordered {
-    Ordered::new(|policy, _| match policy {
-        Policy::LeastUsed { load } => u64::from(*load),
-        _ => 0,
-    })
+pub(super) fn rank(policy: &Policy<'_>) -> Rank {
+    match policy {
+        Policy::LeastUsed { load } => Rank::fixed(u64::from(*load)),
+        _ => Rank::fixed(0),
+    }
 }

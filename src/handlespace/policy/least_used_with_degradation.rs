@@ -1,15 +1,14 @@
 //! Least Used with Degradation (RFC 5356 §5.2): each time that an element is given to a user its load counts as that
 //! much higher, until it registers again.
 
-use super::ordered::Ordered;
+use super::ordered::Rank;
 use crate::wire::Policy;
 
-/// The policy.
-pub(super) fn policy() -> Ordered {
-    Ordered::counting(|policy, count| match policy {
+pub(super) fn rank(policy: &Policy<'_>) -> Rank {
+    match policy {
         Policy::LeastUsedWithDegradation { load, degradation } => {
-            u64::from(*load) + u64::from(*degradation) * u64::from(count)
+            Rank { rank: u64::from(*load), step: *degradation }
         }
-        _ => 0,
-    })
+        _ => Rank::fixed(0),
+    }
 }

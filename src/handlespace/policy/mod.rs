@@ -1,89 +1,86 @@
-//! The selection policies of RFC 5356, one file each.
+//! The selection policies of RFC 5356 and nine more that rsplib has, one file each.
 //!
-//! A policy says in which order a pool's elements are given to users. What it needs to know of an element it keeps in
-//! the element's own word of 64 bits ([`States`]), and in a structure of its own for the pool:
+//! A policy says in which order a pool's members are given to users. It knows them by number ([`Member`]) and keeps what
+//! it needs to know of them in lists of its own, for a registrar in allocated storage ([`Allocated`]), for a user's cache
+//! in storage of a fixed capacity ([`Fixed`]). Each way to choose has its structure:
 //!
-//! | policy | structure | resolution of k items, of n elements |
-//! |---|---|---|
-//! | Round Robin | a ring | k |
-//! | Random | an array | k |
-//! | Weighted Random, Randomized Least Used | a tree of sums | k log n |
-//! | Priority, Least Used, Priority Least Used | a B+ tree | k + log n |
-//! | Least Used with Degradation | a B+ tree | k log n |
-//! | Weighted Round Robin | two B+ trees | k + log n |
+//! | policies | structure | joining, leaving, changing | k of n members |
+//! |---|---|---|---|
+//! | Round Robin | a ring | 1 | k |
+//! | Random | an array | 1 | k |
+//! | Weighted Random and those that are randomized | a tree of sums | log n | k log n |
+//! | Priority, Least Used and their like | a heap | log n, mostly 1 | k |
+//! | those with degradation | a heap | log n, mostly 1 | k log n |
+//! | Weighted Round Robin | two heaps | log n, mostly 1 | k + log n |
 
+mod by_weight;
+mod heap;
 mod least_used;
 mod least_used_with_degradation;
+mod least_used_with_degradation_and_distance;
+mod least_used_with_distance;
+mod lists;
 mod ordered;
 mod priority;
 mod priority_least_used;
+mod priority_least_used_with_degradation;
+mod priority_least_used_with_degradation_and_distance;
+mod priority_least_used_with_distance;
 mod random;
 mod randomized_least_used;
+mod randomized_least_used_with_degradation;
+mod randomized_priority_least_used;
+mod randomized_priority_least_used_with_degradation;
 mod round_robin;
 mod sum_tree;
-mod tree;
 mod weighted_random;
+mod weighted_random_with_distance;
 mod weighted_round_robin;
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+#[cfg(feature = "alloc")]
+pub use self::lists::Allocated;
+pub use self::lists::{Fixed, List, Storage};
+
 use core::fmt::Debug;
 
-use super::element::ElementIndex;
-use super::elements::Elements;
+use self::by_weight::ByWeight;
+use self::ordered::Ordered;
+use self::random::RandomPolicy;
+use self::round_robin::RoundRobin;
+use self::weighted_round_robin::WeightedRoundRobin;
 use crate::random::Random;
 use crate::wire::{Policy, PolicyType};
 
-/// What policies remember of elements: a word each.
-pub struct States<'a> {
-    elements: &'a mut Elements,
-}
+/// A member of a pool, by number. Numbers are small, and used again when their members have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Member(pub u32);
 
-impl<'a> States<'a> {
-    pub(super) fn new(elements: &'a mut Elements) -> Self {
-        Self { elements }
-    }
+impl Member {
+    /// No member.
+    pub(crate) const NONE: Self = Self(u32::MAX);
 
-    /// The word of an element; zero at first.
-    #[must_use]
-    pub fn get(&self, element: ElementIndex) -> u64 {
-        self.elements.get(element).map_or(0, |element| element.policy_state)
-    }
-
-    /// Changes the word of an element.
-    pub fn set(&mut self, element: ElementIndex, state: u64) {
-        if let Some(element) = self.elements.get_mut(element) {
-            element.policy_state = state;
-        }
-    }
-
-    /// The policy's values that an element has registered with.
-    #[must_use]
-    pub fn policy(&self, element: ElementIndex) -> Policy<'_> {
-        self.elements.get(element).map_or(Policy::RoundRobin, |element| element.policy())
+    const fn place(self) -> usize {
+        self.0 as usize
     }
 }
 
 /// A selection policy at work in one pool.
 ///
-/// The handlespace calls it with every change of the pool. An element that was added is updated when it registers again
-/// with other values, and removed when it leaves.
+/// The pool calls it with every change of its members. A member that was added is updated when it registers again, and
+/// removed when it leaves.
 pub trait SelectionPolicy: Debug + Send {
-    /// An element has come, with the values `policy`.
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, policy: &Policy<'_>);
+    /// A member has come, with the values `policy`.
+    fn add(&mut self, member: Member, policy: &Policy<'_>);
 
-    /// An element has registered again. Its values were `old` and are `new`.
-    fn update(&mut self, states: &mut States<'_>, element: ElementIndex, old: &Policy<'_>, new: &Policy<'_>);
+    /// A member has registered again, with the values `policy`, which may be the same as before.
+    fn update(&mut self, member: Member, policy: &Policy<'_>);
 
-    /// An element leaves.
-    fn remove(&mut self, states: &mut States<'_>, element: ElementIndex);
+    /// A member leaves.
+    fn remove(&mut self, member: Member);
 
-    /// Chooses up to `items` different elements, the best first, and appends them to `chosen`.
-    fn select(&mut self, states: &mut States<'_>, random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen);
+    /// Chooses different members, the best first, as many as `chosen` has room for or there are; and returns how many.
+    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize;
 }
-
-/// The elements that a policy has chosen.
-pub type Chosen = Vec<ElementIndex>;
 
 /// Random numbers for a policy: the same seed gives the same numbers.
 pub trait RandomSource {
@@ -97,18 +94,89 @@ impl RandomSource for Random {
     }
 }
 
-/// The policy of a pool whose elements register with `policy_type`. One that is not known is done by round robin, the
-/// default (RFC 5356 §4.1.1).
-pub(super) fn policy(policy_type: PolicyType) -> Box<dyn SelectionPolicy> {
-    match policy_type {
-        PolicyType::WEIGHTED_ROUND_ROBIN => Box::<weighted_round_robin::WeightedRoundRobin>::default(),
-        PolicyType::RANDOM => Box::<random::RandomPolicy>::default(),
-        PolicyType::WEIGHTED_RANDOM => Box::new(weighted_random::policy()),
-        PolicyType::PRIORITY => Box::new(priority::policy()),
-        PolicyType::LEAST_USED => Box::new(least_used::policy()),
-        PolicyType::LEAST_USED_WITH_DEGRADATION => Box::new(least_used_with_degradation::policy()),
-        PolicyType::PRIORITY_LEAST_USED => Box::new(priority_least_used::policy()),
-        PolicyType::RANDOMIZED_LEAST_USED => Box::new(randomized_least_used::policy()),
-        _ => Box::<round_robin::RoundRobin>::default(),
+/// A policy that is known here, or one of the embedder's.
+#[derive(Debug)]
+pub(crate) enum Selector<S: Storage> {
+    RoundRobin(RoundRobin<S>),
+    WeightedRoundRobin(WeightedRoundRobin<S>),
+    Random(RandomPolicy<S>),
+    ByWeight(ByWeight<S>),
+    Ordered(Ordered<S>),
+    #[cfg(feature = "alloc")]
+    Added(alloc::boxed::Box<dyn SelectionPolicy>),
+}
+
+impl<S: Storage> Selector<S> {
+    /// The policy for a pool whose members register with `policy_type`; `None` if it is not known.
+    pub(crate) fn new(policy_type: PolicyType) -> Option<Self> {
+        let ordered = |rank| Self::Ordered(Ordered::new(rank));
+        let by_weight = |weight| Self::ByWeight(ByWeight::new(weight));
+        Some(match policy_type {
+            PolicyType::ROUND_ROBIN => Self::round_robin(),
+            PolicyType::WEIGHTED_ROUND_ROBIN => Self::WeightedRoundRobin(WeightedRoundRobin::default()),
+            PolicyType::RANDOM => Self::Random(RandomPolicy::default()),
+            PolicyType::WEIGHTED_RANDOM => by_weight(weighted_random::weight),
+            PolicyType::PRIORITY => ordered(priority::rank),
+            PolicyType::LEAST_USED => ordered(least_used::rank),
+            PolicyType::LEAST_USED_WITH_DEGRADATION => ordered(least_used_with_degradation::rank),
+            PolicyType::PRIORITY_LEAST_USED => ordered(priority_least_used::rank),
+            PolicyType::RANDOMIZED_LEAST_USED => by_weight(randomized_least_used::weight),
+            PolicyType::RANDOMIZED_PRIORITY_LEAST_USED => by_weight(randomized_priority_least_used::weight),
+            PolicyType::RANDOMIZED_LEAST_USED_WITH_DEGRADATION => {
+                by_weight(randomized_least_used_with_degradation::weight)
+            }
+            PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION => ordered(priority_least_used_with_degradation::rank),
+            PolicyType::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION => {
+                by_weight(randomized_priority_least_used_with_degradation::weight)
+            }
+            PolicyType::WEIGHTED_RANDOM_WITH_DISTANCE => by_weight(weighted_random_with_distance::weight),
+            PolicyType::LEAST_USED_WITH_DISTANCE => ordered(least_used_with_distance::rank),
+            PolicyType::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
+                ordered(least_used_with_degradation_and_distance::rank)
+            }
+            PolicyType::PRIORITY_LEAST_USED_WITH_DISTANCE => ordered(priority_least_used_with_distance::rank),
+            PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
+                ordered(priority_least_used_with_degradation_and_distance::rank)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The default policy (RFC 5356 §4.1.1).
+    pub(crate) fn round_robin() -> Self {
+        Self::RoundRobin(RoundRobin::default())
+    }
+}
+
+/// Calls the policy that is at work.
+macro_rules! at_work {
+    ($selector:expr, $policy:ident => $call:expr) => {
+        match $selector {
+            Self::RoundRobin($policy) => $call,
+            Self::WeightedRoundRobin($policy) => $call,
+            Self::Random($policy) => $call,
+            Self::ByWeight($policy) => $call,
+            Self::Ordered($policy) => $call,
+            #[cfg(feature = "alloc")]
+            Self::Added($policy) => $call,
+        }
+    };
+}
+
+impl<S: Storage> SelectionPolicy for Selector<S> {
+    fn add(&mut self, member: Member, policy: &Policy<'_>) {
+        at_work!(self, at_work => at_work.add(member, policy));
+    }
+
+    fn update(&mut self, member: Member, policy: &Policy<'_>) {
+        at_work!(self, at_work => at_work.update(member, policy));
+    }
+
+    fn remove(&mut self, member: Member) {
+        at_work!(self, at_work => at_work.remove(member));
+    }
+
+    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        at_work!(self, at_work => at_work.select(random, chosen))
     }
 }

@@ -1,57 +1,71 @@
-//! Random (RFC 5356 §4.3): any elements, each at most once.
+//! Random (RFC 5356 §4.3): any members, each at most once.
 
-use alloc::vec::Vec;
-
-use super::{Chosen, RandomSource, SelectionPolicy, States};
-use crate::handlespace::element::ElementIndex;
+use super::lists::{List, Storage, at};
+use super::{Member, RandomSource, SelectionPolicy};
 use crate::wire::Policy;
 
-/// The elements in any order. Who leaves gives its place to the last one.
-#[derive(Debug, Default)]
-pub(super) struct RandomPolicy {
-    elements: Vec<u32>,
+/// One line of two lists: the members in any order, and by member the place in it.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    member: Member,
+    place: u32,
 }
 
-impl SelectionPolicy for RandomPolicy {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, _policy: &Policy<'_>) {
-        states.set(element, self.elements.len() as u64);
-        self.elements.push(element.0);
+/// The members in any order. Who leaves gives its place to the last one.
+#[derive(Debug)]
+pub(crate) struct RandomPolicy<S: Storage> {
+    lines: S::List<Line>,
+    count: usize,
+}
+
+impl<S: Storage> Default for RandomPolicy<S> {
+    fn default() -> Self {
+        Self { lines: S::List::default(), count: 0 }
+    }
+}
+
+impl<S: Storage> RandomPolicy<S> {
+    fn member(&self, place: usize) -> Option<Member> {
+        self.lines.items().get(place).map(|line| line.member)
     }
 
-    fn update(&mut self, _states: &mut States<'_>, _element: ElementIndex, _old: &Policy<'_>, _new: &Policy<'_>) {}
-
-    fn remove(&mut self, states: &mut States<'_>, element: ElementIndex) {
-        let place = states.get(element) as usize;
-        if self.elements.get(place) != Some(&element.0) {
-            return;
+    fn put(&mut self, place: usize, member: Member) {
+        if let Some(line) = self.lines.items_mut().get_mut(place) {
+            line.member = member;
         }
-        self.elements.swap_remove(place);
-        if let Some(moved) = self.elements.get(place) {
-            states.set(ElementIndex(*moved), place as u64);
+        if let Some(line) = self.lines.items_mut().get_mut(member.place()) {
+            line.place = place as u32;
+        }
+    }
+}
+
+impl<S: Storage> SelectionPolicy for RandomPolicy<S> {
+    fn add(&mut self, member: Member, _policy: &Policy<'_>) {
+        if at(&mut self.lines, member.place(), Line { member: Member::NONE, place: 0 }).is_some() {
+            self.put(self.count, member);
+            self.count += 1;
         }
     }
 
-    fn select(&mut self, _states: &mut States<'_>, random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
-        let count = self.elements.len();
-        let start = chosen.len();
-        if items * 2 > count {
-            // Most of them: shuffle all, and keep as many as wanted.
-            chosen.extend(self.elements.iter().map(|element| ElementIndex(*element)));
-            for place in 0..items.min(count) {
-                let other = place + random.below((count - place) as u64) as usize;
-                chosen.swap(start + place, start + other);
-            }
-            chosen.truncate(start + items.min(count));
-            return;
+    fn update(&mut self, _member: Member, _policy: &Policy<'_>) {}
+
+    fn remove(&mut self, member: Member) {
+        let Some(place) = self.lines.items().get(member.place()).map(|line| line.place as usize) else { return };
+        let Some(last) = self.count.checked_sub(1).and_then(|last| self.member(last)) else { return };
+        self.put(place, last);
+        self.count -= 1;
+    }
+
+    /// Shuffles as many as wanted to the front.
+    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        let wanted = self.count.min(chosen.len());
+        for (place, slot) in chosen.iter_mut().take(wanted).enumerate() {
+            let other = place + random.below((self.count - place) as u64) as usize;
+            let (Some(here), Some(there)) = (self.member(place), self.member(other)) else { break };
+            *slot = there;
+            self.put(other, here);
+            self.put(place, there);
         }
-        // Few of them: draw until there are as many different ones.
-        while chosen.len() - start < items {
-            let drawn = self.elements.get(random.below(count as u64) as usize);
-            if let Some(element) = drawn.map(|element| ElementIndex(*element))
-                && !chosen.iter().skip(start).any(|other| *other == element)
-            {
-                chosen.push(element);
-            }
-        }
+        wanted
     }
 }

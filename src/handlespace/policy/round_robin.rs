@@ -1,73 +1,94 @@
 //! Round Robin (RFC 5356 §4.1): a circular list, and a head that goes one further with each resolution.
 
-use alloc::vec::Vec;
-
-use super::{Chosen, RandomSource, SelectionPolicy, States};
-use crate::handlespace::element::ElementIndex;
-use crate::handlespace::elements::NONE;
+use super::lists::{List, Storage, at};
+use super::{Member, RandomSource, SelectionPolicy};
 use crate::wire::Policy;
 
-/// Below this size holes are not worth a thought.
-const SMALL: usize = 32;
-
-/// The circular list. Who leaves makes a hole; when half of the list are holes it is made anew, in the same order.
-#[derive(Debug, Default)]
-pub(super) struct RoundRobin {
-    ring: Vec<u32>,
-    holes: usize,
-    /// Where the next list begins. Never a hole.
-    head: usize,
+/// A member's neighbours in the circle.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    previous: Member,
+    next: Member,
 }
 
-impl RoundRobin {
-    /// The first place from `place` on, all around, that is no hole; 0 if there is none.
-    fn next_from(&self, place: usize) -> usize {
-        let taken = |place: &usize| self.ring.get(*place).is_some_and(|entry| *entry != NONE);
-        (place..self.ring.len()).find(taken).or_else(|| (0..self.ring.len()).find(taken)).unwrap_or(0)
-    }
+/// The circular list.
+#[derive(Debug)]
+pub(crate) struct RoundRobin<S: Storage> {
+    links: S::List<Link>,
+    /// With which member the next list begins; none if there is no member.
+    head: Member,
+    /// The member that came last. The next one comes behind it.
+    last: Member,
+}
 
-    fn close_holes(&mut self, states: &mut States<'_>) {
-        let before_head = self.ring.iter().take(self.head).filter(|entry| **entry != NONE).count();
-        self.ring.retain(|entry| *entry != NONE);
-        self.head = before_head;
-        self.holes = 0;
-        for (place, entry) in self.ring.iter().enumerate() {
-            states.set(ElementIndex(*entry), place as u64);
-        }
+impl<S: Storage> Default for RoundRobin<S> {
+    fn default() -> Self {
+        Self { links: S::List::default(), head: Member::NONE, last: Member::NONE }
     }
 }
 
-impl SelectionPolicy for RoundRobin {
-    fn add(&mut self, states: &mut States<'_>, element: ElementIndex, _policy: &Policy<'_>) {
-        states.set(element, self.ring.len() as u64);
-        self.ring.push(element.0);
+impl<S: Storage> RoundRobin<S> {
+    fn link(&self, member: Member) -> Option<Link> {
+        self.links.items().get(member.place()).copied()
     }
 
-    fn update(&mut self, _states: &mut States<'_>, _element: ElementIndex, _old: &Policy<'_>, _new: &Policy<'_>) {}
+    fn change(&mut self, member: Member, change: impl FnOnce(&mut Link)) {
+        if let Some(link) = self.links.items_mut().get_mut(member.place()) {
+            change(link);
+        }
+    }
+}
 
-    fn remove(&mut self, states: &mut States<'_>, element: ElementIndex) {
-        let place = states.get(element) as usize;
-        if let Some(entry) = self.ring.get_mut(place).filter(|entry| **entry == element.0) {
-            *entry = NONE;
-            self.holes += 1;
+impl<S: Storage> SelectionPolicy for RoundRobin<S> {
+    fn add(&mut self, member: Member, _policy: &Policy<'_>) {
+        let alone = Link { previous: member, next: member };
+        let previous = self.last;
+        let link = self.link(previous).map_or(alone, |last| Link { previous, next: last.next });
+        let Some(place) = at(&mut self.links, member.place(), link) else { return };
+        *place = link;
+        if previous == Member::NONE {
+            self.head = member;
+        } else {
+            self.change(link.next, |next| next.previous = member);
+            self.change(previous, |last| last.next = member);
         }
-        if self.holes * 2 > self.ring.len().max(SMALL) {
-            self.close_holes(states);
-        }
-        self.head = self.next_from(self.head);
+        self.last = member;
     }
 
-    /// RFC 5356 §4.1.2: the elements from the head on; then the head advances by one.
-    fn select(&mut self, _states: &mut States<'_>, _random: &mut dyn RandomSource, items: usize, chosen: &mut Chosen) {
-        let (before, from_head) = self.ring.split_at(self.head.min(self.ring.len()));
-        let places = (self.head..).zip(from_head).chain((0..).zip(before));
-        let mut first = None;
-        for (place, entry) in places.filter(|(_, entry)| **entry != NONE).take(items) {
-            first = first.or(Some(place));
-            chosen.push(ElementIndex(*entry));
+    fn update(&mut self, _member: Member, _policy: &Policy<'_>) {}
+
+    fn remove(&mut self, member: Member) {
+        let Some(Link { previous, next }) = self.link(member) else { return };
+        if next == member {
+            (self.head, self.last) = (Member::NONE, Member::NONE);
+            return;
         }
-        if let Some(first) = first {
-            self.head = self.next_from(first + 1);
+        self.change(previous, |previous| previous.next = next);
+        self.change(next, |next| next.previous = previous);
+        if self.head == member {
+            self.head = next;
         }
+        if self.last == member {
+            self.last = previous;
+        }
+    }
+
+    /// RFC 5356 §4.1.2: the members from the head on; then the head advances by one.
+    fn select(&mut self, _random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        let head = self.head;
+        let (mut next, mut count) = (head, 0);
+        for place in chosen {
+            let Some(link) = self.link(next) else { break };
+            *place = next;
+            if count == 0 {
+                self.head = link.next;
+            }
+            count += 1;
+            next = link.next;
+            if next == head {
+                break;
+            }
+        }
+        count
     }
 }

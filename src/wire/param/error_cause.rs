@@ -82,7 +82,8 @@ impl fmt::Debug for CauseCode {
 pub enum CauseInformation<'a> {
     /// Any octets; none for most causes.
     Octets(&'a [u8]),
-    /// The pool's policy, with [`CauseCode::INCONSISTENT_POOLING_POLICY`].
+    /// The pool's policy, with [`CauseCode::INCONSISTENT_POOLING_POLICY`]; or one that is not known, with
+    /// [`CauseCode::INVALID_VALUES`].
     Policy(Policy<'a>),
     /// A transport of the pool's type, with [`CauseCode::INCONSISTENT_TRANSPORT_TYPE`].
     Transport(Transport<'a>),
@@ -116,6 +117,12 @@ impl<'a> ErrorCause<'a> {
         Self { code: CauseCode::UNRECOGNIZED_MESSAGE, information: CauseInformation::Octets(message) }
     }
 
+    /// "Invalid Values" with a policy that is not known.
+    #[must_use]
+    pub const fn unknown_policy(policy: Policy<'a>) -> Self {
+        Self { code: CauseCode::INVALID_VALUES, information: CauseInformation::Policy(policy) }
+    }
+
     /// "Inconsistent Pooling Policy" with the pool's policy.
     #[must_use]
     pub const fn inconsistent_pooling_policy(policy: Policy<'a>) -> Self {
@@ -132,7 +139,7 @@ impl<'a> ErrorCause<'a> {
     fn interpret(code: CauseCode, octets: &'a [u8]) -> Self {
         let parameter = || Parameters::new(octets, 0).next().ok().flatten().filter(|p| p.octets.len() == octets.len());
         let information = match code {
-            CauseCode::INCONSISTENT_POOLING_POLICY => parameter()
+            CauseCode::INCONSISTENT_POOLING_POLICY | CauseCode::INVALID_VALUES => parameter()
                 .filter(|p| p.parameter_type == POLICY)
                 .and_then(|p| Policy::read(&p).ok())
                 .map(CauseInformation::Policy),

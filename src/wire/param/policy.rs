@@ -1,11 +1,14 @@
-//! Pool Member Selection Policy (RFC 5354 §3.8) with the nine policies of RFC 5356 §§4–5.
+//! Pool Member Selection Policy (RFC 5354 §3.8) with the nine policies of RFC 5356 §§4–5, and nine that rsplib has for
+//! private use.
 //!
 //! ```text
 //! |   Type = 0x8          |      Length = variable        |
 //! |   Policy Type                                         |
 //! :   Policy-specific data: nothing; a weight, a priority :
-//! :   or a load; or a load and a load degradation         :
+//! :   or a load; a load and a load degradation            :
 //! ```
+//!
+//! rsplib's policies that know distances have two numbers more at the end: the penalty factor, and the distance.
 
 use core::fmt;
 
@@ -39,6 +42,25 @@ impl PolicyType {
     /// Randomized Least Used, RFC 5356 §5.4.
     pub const RANDOMIZED_LEAST_USED: Self = Self(0x4000_0004);
 
+    /// Randomized Priority Least Used, of rsplib.
+    pub const RANDOMIZED_PRIORITY_LEAST_USED: Self = Self(0xb000_1001);
+    /// Randomized Least Used with Degradation, of rsplib.
+    pub const RANDOMIZED_LEAST_USED_WITH_DEGRADATION: Self = Self(0xb000_1002);
+    /// Priority Least Used with Degradation, of rsplib.
+    pub const PRIORITY_LEAST_USED_WITH_DEGRADATION: Self = Self(0xb000_1003);
+    /// Randomized Priority Least Used with Degradation, of rsplib.
+    pub const RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION: Self = Self(0xb000_1004);
+    /// Weighted Random with Distance Penalty Factor, of rsplib.
+    pub const WEIGHTED_RANDOM_WITH_DISTANCE: Self = Self(0xb000_2001);
+    /// Least Used with Distance Penalty Factor, of rsplib.
+    pub const LEAST_USED_WITH_DISTANCE: Self = Self(0xb000_2002);
+    /// Least Used with Degradation and Distance Penalty Factor, of rsplib.
+    pub const LEAST_USED_WITH_DEGRADATION_AND_DISTANCE: Self = Self(0xb000_2003);
+    /// Priority Least Used with Distance Penalty Factor, of rsplib.
+    pub const PRIORITY_LEAST_USED_WITH_DISTANCE: Self = Self(0xb000_2004);
+    /// Priority Least Used with Degradation and Distance Penalty Factor, of rsplib.
+    pub const PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE: Self = Self(0xb000_2005);
+
     /// Whether the policy uses values that change while the element runs: the A bit.
     #[must_use]
     pub const fn is_adaptive(self) -> bool {
@@ -51,7 +73,7 @@ impl PolicyType {
         self.0 & 0x8000_0000 != 0
     }
 
-    /// The policy's name in RFC 5356; "unknown" for others.
+    /// The policy's name in RFC 5356, or what stands for the name that rsplib has for its own; "unknown" for others.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,6 +86,19 @@ impl PolicyType {
             Self::LEAST_USED_WITH_DEGRADATION => "Least Used with Degradation",
             Self::PRIORITY_LEAST_USED => "Priority Least Used",
             Self::RANDOMIZED_LEAST_USED => "Randomized Least Used",
+            Self::RANDOMIZED_PRIORITY_LEAST_USED => "Randomized Priority Least Used",
+            Self::RANDOMIZED_LEAST_USED_WITH_DEGRADATION => "Randomized Least Used with Degradation",
+            Self::PRIORITY_LEAST_USED_WITH_DEGRADATION => "Priority Least Used with Degradation",
+            Self::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION => "Randomized Priority Least Used with Degradation",
+            Self::WEIGHTED_RANDOM_WITH_DISTANCE => "Weighted Random with Distance Penalty Factor",
+            Self::LEAST_USED_WITH_DISTANCE => "Least Used with Distance Penalty Factor",
+            Self::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
+                "Least Used with Degradation and Distance Penalty Factor"
+            }
+            Self::PRIORITY_LEAST_USED_WITH_DISTANCE => "Priority Least Used with Distance Penalty Factor",
+            Self::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
+                "Priority Least Used with Degradation and Distance Penalty Factor"
+            }
             _ => "unknown",
         }
     }
@@ -129,6 +164,75 @@ pub enum Policy<'a> {
         /// Current load.
         load: u32,
     },
+    /// Randomized Least Used, with the load after one session more.
+    RandomizedPriorityLeastUsed {
+        /// Current load.
+        load: u32,
+        /// What a new session would add to it.
+        degradation: u32,
+    },
+    /// Randomized Least Used, where sessions since the registration count.
+    RandomizedLeastUsedWithDegradation {
+        /// Current load.
+        load: u32,
+        /// What each new session adds to it.
+        degradation: u32,
+    },
+    /// Priority Least Used, where sessions since the registration count.
+    PriorityLeastUsedWithDegradation {
+        /// Current load.
+        load: u32,
+        /// What each new session adds to it.
+        degradation: u32,
+    },
+    /// Randomized Least Used, with the load after one session more, where sessions since the registration count.
+    RandomizedPriorityLeastUsedWithDegradation {
+        /// Current load.
+        load: u32,
+        /// What each new session adds to it.
+        degradation: u32,
+    },
+    /// Weighted Random, where the distance takes from the weight.
+    WeightedRandomWithDistance {
+        /// The element's capacity relative to the others'.
+        weight: u32,
+        /// How far it is.
+        distance: Distance,
+    },
+    /// Least Used, where the distance counts as load.
+    LeastUsedWithDistance {
+        /// Current load.
+        load: u32,
+        /// How far it is.
+        distance: Distance,
+    },
+    /// Least Used with Degradation, where the distance counts as load.
+    LeastUsedWithDegradationAndDistance {
+        /// Current load.
+        load: u32,
+        /// What each new session adds to it.
+        degradation: u32,
+        /// How far it is.
+        distance: Distance,
+    },
+    /// Priority Least Used, where the distance counts as load.
+    PriorityLeastUsedWithDistance {
+        /// Current load.
+        load: u32,
+        /// What a new session would add to it.
+        degradation: u32,
+        /// How far it is.
+        distance: Distance,
+    },
+    /// Priority Least Used, where sessions since the registration count, and the distance counts as load.
+    PriorityLeastUsedWithDegradationAndDistance {
+        /// Current load.
+        load: u32,
+        /// What each new session adds to it.
+        degradation: u32,
+        /// How far it is.
+        distance: Distance,
+    },
     /// A policy that is not known here, kept as it is.
     Other {
         /// Its number.
@@ -137,6 +241,26 @@ pub enum Policy<'a> {
         data: &'a [u8],
     },
 }
+
+/// How far an element is from those who ask for it, and how much that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Distance {
+    /// The penalty for each unit of distance, as a part of `u32::MAX`.
+    pub factor: u32,
+    /// The distance, in any unit; rsplib takes milliseconds. 0 while it is not known.
+    pub distance: u32,
+}
+
+impl Distance {
+    /// Factor times distance, where `u32::MAX` is 100 % of load or weight.
+    #[must_use]
+    pub const fn penalty(self) -> u64 {
+        self.factor as u64 * self.distance as u64
+    }
+}
+
+/// How many numbers a policy has at most.
+const VALUES: usize = 4;
 
 impl<'a> Policy<'a> {
     /// Its number.
@@ -152,27 +276,68 @@ impl<'a> Policy<'a> {
             Self::LeastUsedWithDegradation { .. } => PolicyType::LEAST_USED_WITH_DEGRADATION,
             Self::PriorityLeastUsed { .. } => PolicyType::PRIORITY_LEAST_USED,
             Self::RandomizedLeastUsed { .. } => PolicyType::RANDOMIZED_LEAST_USED,
+            Self::RandomizedPriorityLeastUsed { .. } => PolicyType::RANDOMIZED_PRIORITY_LEAST_USED,
+            Self::RandomizedLeastUsedWithDegradation { .. } => PolicyType::RANDOMIZED_LEAST_USED_WITH_DEGRADATION,
+            Self::PriorityLeastUsedWithDegradation { .. } => PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION,
+            Self::RandomizedPriorityLeastUsedWithDegradation { .. } => {
+                PolicyType::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION
+            }
+            Self::WeightedRandomWithDistance { .. } => PolicyType::WEIGHTED_RANDOM_WITH_DISTANCE,
+            Self::LeastUsedWithDistance { .. } => PolicyType::LEAST_USED_WITH_DISTANCE,
+            Self::LeastUsedWithDegradationAndDistance { .. } => PolicyType::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE,
+            Self::PriorityLeastUsedWithDistance { .. } => PolicyType::PRIORITY_LEAST_USED_WITH_DISTANCE,
+            Self::PriorityLeastUsedWithDegradationAndDistance { .. } => {
+                PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE
+            }
             Self::Other { policy_type, .. } => *policy_type,
         }
     }
 
-    /// The policy without borrowed data; `None` if it has some.
-    #[must_use]
-    pub const fn to_static(self) -> Option<Policy<'static>> {
-        Some(match self {
-            Self::RoundRobin => Policy::RoundRobin,
-            Self::WeightedRoundRobin { weight } => Policy::WeightedRoundRobin { weight },
-            Self::Random => Policy::Random,
-            Self::WeightedRandom { weight } => Policy::WeightedRandom { weight },
-            Self::Priority { priority } => Policy::Priority { priority },
-            Self::LeastUsed { load } => Policy::LeastUsed { load },
-            Self::LeastUsedWithDegradation { load, degradation } => {
-                Policy::LeastUsedWithDegradation { load, degradation }
+    /// The policy of a number that is known here, with its values; `None` if the number is not known or has other values.
+    const fn with_values(policy_type: PolicyType, values: &[u32]) -> Option<Self> {
+        Some(match (policy_type, values) {
+            (PolicyType::ROUND_ROBIN, []) => Self::RoundRobin,
+            (PolicyType::WEIGHTED_ROUND_ROBIN, &[weight]) => Self::WeightedRoundRobin { weight },
+            (PolicyType::RANDOM, []) => Self::Random,
+            (PolicyType::WEIGHTED_RANDOM, &[weight]) => Self::WeightedRandom { weight },
+            (PolicyType::PRIORITY, &[priority]) => Self::Priority { priority },
+            (PolicyType::LEAST_USED, &[load]) => Self::LeastUsed { load },
+            (PolicyType::LEAST_USED_WITH_DEGRADATION, &[load, degradation]) => {
+                Self::LeastUsedWithDegradation { load, degradation }
             }
-            Self::PriorityLeastUsed { load, degradation } => Policy::PriorityLeastUsed { load, degradation },
-            Self::RandomizedLeastUsed { load } => Policy::RandomizedLeastUsed { load },
-            Self::Other { policy_type, data: [] } => Policy::Other { policy_type, data: &[] },
-            Self::Other { .. } => return None,
+            (PolicyType::PRIORITY_LEAST_USED, &[load, degradation]) => Self::PriorityLeastUsed { load, degradation },
+            (PolicyType::RANDOMIZED_LEAST_USED, &[load]) => Self::RandomizedLeastUsed { load },
+            (PolicyType::RANDOMIZED_PRIORITY_LEAST_USED, &[load, degradation]) => {
+                Self::RandomizedPriorityLeastUsed { load, degradation }
+            }
+            (PolicyType::RANDOMIZED_LEAST_USED_WITH_DEGRADATION, &[load, degradation]) => {
+                Self::RandomizedLeastUsedWithDegradation { load, degradation }
+            }
+            (PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION, &[load, degradation]) => {
+                Self::PriorityLeastUsedWithDegradation { load, degradation }
+            }
+            (PolicyType::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION, &[load, degradation]) => {
+                Self::RandomizedPriorityLeastUsedWithDegradation { load, degradation }
+            }
+            (PolicyType::WEIGHTED_RANDOM_WITH_DISTANCE, &[weight, factor, distance]) => {
+                Self::WeightedRandomWithDistance { weight, distance: Distance { factor, distance } }
+            }
+            (PolicyType::LEAST_USED_WITH_DISTANCE, &[load, factor, distance]) => {
+                Self::LeastUsedWithDistance { load, distance: Distance { factor, distance } }
+            }
+            (PolicyType::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE, &[load, degradation, factor, distance]) => {
+                let distance = Distance { factor, distance };
+                Self::LeastUsedWithDegradationAndDistance { load, degradation, distance }
+            }
+            (PolicyType::PRIORITY_LEAST_USED_WITH_DISTANCE, &[load, degradation, factor, distance]) => {
+                let distance = Distance { factor, distance };
+                Self::PriorityLeastUsedWithDistance { load, degradation, distance }
+            }
+            (PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE, &[load, degradation, factor, distance]) => {
+                let distance = Distance { factor, distance };
+                Self::PriorityLeastUsedWithDegradationAndDistance { load, degradation, distance }
+            }
+            _ => return None,
         })
     }
 
@@ -180,53 +345,59 @@ impl<'a> Policy<'a> {
     pub(crate) fn read(parameter: &RawParameter<'a>) -> Result<Self, DecodeError> {
         let (number, data) = parameter.value().split_first_chunk().ok_or_else(|| parameter.length_error())?;
         let policy_type = PolicyType(u32::from_be_bytes(*number));
-        let none = || if data.is_empty() { Ok(()) } else { Err(parameter.length_error()) };
-        let one = || data.try_into().map(u32::from_be_bytes).map_err(|_| parameter.length_error());
-        let two = || match data {
-            &[a, b, c, d, e, f, g, h] => Ok((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))),
-            _ => Err(parameter.length_error()),
-        };
-        Ok(match policy_type {
-            PolicyType::ROUND_ROBIN => none().map(|()| Self::RoundRobin)?,
-            PolicyType::WEIGHTED_ROUND_ROBIN => Self::WeightedRoundRobin { weight: one()? },
-            PolicyType::RANDOM => none().map(|()| Self::Random)?,
-            PolicyType::WEIGHTED_RANDOM => Self::WeightedRandom { weight: one()? },
-            PolicyType::PRIORITY => Self::Priority { priority: one()? },
-            PolicyType::LEAST_USED => Self::LeastUsed { load: one()? },
-            PolicyType::LEAST_USED_WITH_DEGRADATION => {
-                let (load, degradation) = two()?;
-                Self::LeastUsedWithDegradation { load, degradation }
-            }
-            PolicyType::PRIORITY_LEAST_USED => {
-                let (load, degradation) = two()?;
-                Self::PriorityLeastUsed { load, degradation }
-            }
-            PolicyType::RANDOMIZED_LEAST_USED => Self::RandomizedLeastUsed { load: one()? },
-            // RFC 5356 §7.1: reserved, invalid values.
-            PolicyType(value @ (0 | 0x4000_0000)) => {
-                return Err(DecodeError {
-                    offset: parameter.offset.saturating_add(4),
-                    ..parameter.error(DecodeErrorKind::PolicyType { value })
-                });
-            }
-            policy_type => Self::Other { policy_type, data },
-        })
+        // RFC 5356 §7.1: reserved, invalid values.
+        if let PolicyType(value @ (0 | 0x4000_0000)) = policy_type {
+            return Err(DecodeError {
+                offset: parameter.offset.saturating_add(4),
+                ..parameter.error(DecodeErrorKind::PolicyType { value })
+            });
+        }
+        let (words, rest) = data.as_chunks();
+        let mut values = [0; VALUES];
+        for (value, word) in values.iter_mut().zip(words) {
+            *value = u32::from_be_bytes(*word);
+        }
+        let values = values.get(..words.len()).filter(|_| rest.is_empty());
+        match values.and_then(|values| Self::with_values(policy_type, values)) {
+            Some(policy) => Ok(policy),
+            // A number for private use may mean something else to others.
+            None if policy_type.is_private() || policy_type.name() == "unknown" => Ok(Self::Other { policy_type, data }),
+            None => Err(parameter.length_error()),
+        }
     }
 
     pub(crate) fn write(&self, sink: &mut impl Sink) {
         sink.parameter(POLICY, |sink| {
             sink.u32(self.policy_type().0);
-            match self {
+            match *self {
                 Self::RoundRobin | Self::Random => {}
                 Self::WeightedRoundRobin { weight: value }
                 | Self::WeightedRandom { weight: value }
                 | Self::Priority { priority: value }
                 | Self::LeastUsed { load: value }
-                | Self::RandomizedLeastUsed { load: value } => sink.u32(*value),
+                | Self::RandomizedLeastUsed { load: value } => sink.u32(value),
                 Self::LeastUsedWithDegradation { load, degradation }
-                | Self::PriorityLeastUsed { load, degradation } => {
-                    sink.u32(*load);
-                    sink.u32(*degradation);
+                | Self::PriorityLeastUsed { load, degradation }
+                | Self::RandomizedPriorityLeastUsed { load, degradation }
+                | Self::RandomizedLeastUsedWithDegradation { load, degradation }
+                | Self::PriorityLeastUsedWithDegradation { load, degradation }
+                | Self::RandomizedPriorityLeastUsedWithDegradation { load, degradation } => {
+                    sink.u32(load);
+                    sink.u32(degradation);
+                }
+                Self::WeightedRandomWithDistance { weight: value, distance }
+                | Self::LeastUsedWithDistance { load: value, distance } => {
+                    sink.u32(value);
+                    sink.u32(distance.factor);
+                    sink.u32(distance.distance);
+                }
+                Self::LeastUsedWithDegradationAndDistance { load, degradation, distance }
+                | Self::PriorityLeastUsedWithDistance { load, degradation, distance }
+                | Self::PriorityLeastUsedWithDegradationAndDistance { load, degradation, distance } => {
+                    sink.u32(load);
+                    sink.u32(degradation);
+                    sink.u32(distance.factor);
+                    sink.u32(distance.distance);
                 }
                 Self::Other { data, .. } => sink.put(data),
             }

@@ -19,9 +19,6 @@ use crate::wire::param::transport::{Transport, TransportProtocol};
 use crate::wire::sequence::{Item, WriteItem};
 use crate::wire::tlv::{Context, Once, Parameters, RawParameter, Unknown, UnknownSeen};
 
-/// Type, length and the fixed fields.
-const FIXED: usize = 16;
-
 /// A pool element as registrars and users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolElement<'a> {
@@ -81,18 +78,6 @@ impl<'a> PoolElement<'a> {
     #[must_use]
     pub fn from_octets(octets: &'a [u8]) -> Option<Self> {
         Self::from_parameter(&Parameters::new(octets, 0).next().ok()??)
-    }
-
-    /// The policy of the element whose Pool Element parameter `octets` hold, without reading the rest.
-    #[must_use]
-    pub fn policy_from_octets(octets: &'a [u8]) -> Option<Policy<'a>> {
-        let mut parameters = Parameters::new(octets.get(FIXED..)?, FIXED);
-        while let Some(parameter) = parameters.next().ok()? {
-            if parameter.parameter_type == POLICY {
-                return Policy::read(&parameter).ok();
-            }
-        }
-        None
     }
 
     /// How many octets its Pool Element parameter takes, padding included.

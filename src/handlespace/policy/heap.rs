@@ -1,0 +1,222 @@
+//! A heap of members, the lowest first, in which each member's place is known: joining, leaving and changing take at most
+//! log n steps, mostly one or two; the first ones can be listed without taking them out.
+
+use super::Member;
+use super::lists::{List, Storage};
+
+/// Children of an entry. Four entries of 16 octets fill a line of most processors' caches.
+const CHILDREN: usize = 4;
+
+/// Rank, turn and member in one number, in this order of importance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry(u128);
+
+impl Entry {
+    pub(super) const fn new(rank: u64, turn: u32, member: Member) -> Self {
+        Self((rank as u128) << 64 | (turn as u128) << 32 | member.0 as u128)
+    }
+
+    pub(super) const fn rank(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    pub(super) const fn turn(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub(super) const fn member(self) -> Member {
+        Member(self.0 as u32)
+    }
+}
+
+/// Whoever keeps the members' places.
+pub(super) trait Places {
+    /// A member has got a place.
+    fn set(&mut self, member: Member, place: usize);
+    /// The place of a member that has one.
+    fn get(&self, member: Member) -> usize;
+}
+
+/// The heap.
+#[derive(Debug)]
+pub(super) struct Heap<S: Storage> {
+    entries: S::List<Entry>,
+}
+
+impl<S: Storage> Default for Heap<S> {
+    fn default() -> Self {
+        Self { entries: S::List::default() }
+    }
+}
+
+impl<S: Storage> Heap<S> {
+    pub(super) fn first(&self) -> Option<Entry> {
+        self.get(0)
+    }
+
+    pub(super) fn get(&self, place: usize) -> Option<Entry> {
+        self.entries.items().get(place).copied()
+    }
+
+    pub(super) fn push(&mut self, entry: Entry, places: &mut impl Places) {
+        self.entries.push(entry);
+        self.rise(self.entries.items().len().saturating_sub(1), entry, places);
+    }
+
+    /// Takes out the entry at `place`.
+    pub(super) fn remove(&mut self, place: usize, places: &mut impl Places) {
+        let Some(last) = self.entries.pop() else { return };
+        if place < self.entries.items().len() {
+            self.replace(place, last, places);
+        }
+    }
+
+    /// Puts an entry into the place of another.
+    pub(super) fn replace(&mut self, place: usize, entry: Entry, places: &mut impl Places) {
+        match place.checked_sub(1).and_then(|place| self.get(place / CHILDREN)) {
+            Some(parent) if entry < parent => self.rise(place, entry, places),
+            _ => self.sink(place, entry, places),
+        }
+    }
+
+    /// Changes all entries at once.
+    pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut [Entry]), places: &mut impl Places) {
+        let entries = self.entries.items_mut();
+        change(entries);
+        // What is in order is a heap as well.
+        entries.sort_unstable();
+        for (place, entry) in entries.iter().enumerate() {
+            places.set(entry.member(), place);
+        }
+    }
+
+    fn put(&mut self, place: usize, entry: Entry, places: &mut impl Places) {
+        if let Some(slot) = self.entries.items_mut().get_mut(place) {
+            *slot = entry;
+            places.set(entry.member(), place);
+        }
+    }
+
+    fn rise(&mut self, mut place: usize, entry: Entry, places: &mut impl Places) {
+        while let Some(above) = place.checked_sub(1).map(|place| place / CHILDREN) {
+            match self.get(above) {
+                Some(parent) if entry < parent => self.put(place, parent, places),
+                _ => break,
+            }
+            place = above;
+        }
+        self.put(place, entry, places);
+    }
+
+    fn sink(&mut self, mut place: usize, entry: Entry, places: &mut impl Places) {
+        while let Some((below, child)) = self.least_child(place).filter(|(_, child)| *child < entry) {
+            self.put(place, child, places);
+            place = below;
+        }
+        self.put(place, entry, places);
+    }
+
+    fn least_child(&self, place: usize) -> Option<(usize, Entry)> {
+        let start = place * CHILDREN + 1;
+        let entries = self.entries.items();
+        if let Some(&[a, b, c, d]) = entries.get(start..start + CHILDREN) {
+            let first = if b < a { (start + 1, b) } else { (start, a) };
+            let second = if d < c { (start + 3, d) } else { (start + 2, c) };
+            return Some(if second.1 < first.1 { second } else { first });
+        }
+        (start..).zip(entries.get(start..)?.iter().copied()).min_by_key(|(_, entry)| *entry)
+    }
+
+    /// Lists the first ones in order, as many as fit, and returns how many. Nothing changes.
+    ///
+    /// Behind those that are listed for good stand the candidates, in order: children of the listed ones. No more of them
+    /// are kept than could still be listed.
+    pub(super) fn list(&self, listed: &mut [Member], places: &impl Places) -> usize {
+        let entries = self.entries.items();
+        let (Some(first), Some(slot)) = (self.first(), listed.first_mut()) else { return 0 };
+        *slot = first.member();
+        let (mut done, mut end) = (0, 1);
+        while done < end {
+            let Some(member) = listed.get(done).copied() else { break };
+            done += 1;
+            if done == listed.len() {
+                break;
+            }
+            let start = places.get(member) * CHILDREN + 1;
+            let children = entries.get(start..entries.len().min(start + CHILDREN)).unwrap_or_default();
+            for child in children {
+                let candidates = listed.get(done..end).unwrap_or_default();
+                let is_behind = |other: &Member| entries.get(places.get(*other)).is_some_and(|other| other > child);
+                let before = candidates.iter().rev().take_while(|other| is_behind(other)).count();
+                let place = end - before;
+                if end < listed.len() {
+                    end += 1;
+                }
+                if let Some(room) = listed.get_mut(place..end).filter(|room| !room.is_empty()) {
+                    room.rotate_right(1);
+                    if let Some(slot) = room.first_mut() {
+                        *slot = child.member();
+                    }
+                }
+            }
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::handlespace::policy::lists::Allocated;
+    use crate::random::Random;
+
+    struct InVec(Vec<usize>);
+
+    impl Places for InVec {
+        fn set(&mut self, member: Member, place: usize) {
+            self.0[member.0 as usize] = place;
+        }
+
+        fn get(&self, member: Member) -> usize {
+            self.0[member.0 as usize]
+        }
+    }
+
+    #[test]
+    fn it_lists_what_a_set_holds_in_the_same_order() {
+        for seed in 0..30 {
+            let mut random = Random::new(seed);
+            let mut below = |limit: u64| random.u64() % limit;
+            let members = 1 + below(700) as usize;
+            let (mut heap, mut places) = (Heap::<Allocated>::default(), InVec(vec![0; members]));
+            let mut set: BTreeSet<Entry> = BTreeSet::new();
+            for step in 0..4_000u32 {
+                let member = Member(below(members as u64) as u32);
+                let new = Entry::new(below(50), below(4) as u32, member);
+                let old = set.iter().find(|entry| entry.member() == member).copied();
+                match old {
+                    None => heap.push(new, &mut places),
+                    Some(_) if below(3) > 0 => heap.replace(places.get(member), new, &mut places),
+                    Some(_) => heap.remove(places.get(member), &mut places),
+                }
+                let left = old.is_some() && !heap.entries.contains(&new);
+                old.map(|old| set.remove(&old));
+                if !left {
+                    set.insert(new);
+                }
+                if step % 37 == 0 {
+                    let mut listed = vec![Member(u32::MAX); below(members as u64 + 3) as usize];
+                    let count = heap.list(&mut listed, &places);
+                    let expected: Vec<Member> =
+                        set.iter().take(listed.len()).map(|entry| entry.member()).collect();
+                    assert_eq!(listed[..count], expected, "seed {seed}, step {step}");
+                }
+            }
+            assert_eq!(heap.entries.len(), set.len());
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The handlespace as a whole: what changes, changes in all indices at once.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use foldhash::quality::FixedState;
+
+use super::element::{Element, ElementIndex, PoolIndex};
+use super::elements::Elements;
+use super::owners::Owners;
+use super::policy::{Member, SelectionPolicy, Selector};
+use super::pool::{Pool, Pools};
+use super::timers::{ElementTimer, Wheel};
+use crate::random::Random;
+use crate::time::Instant;
+use crate::wire::{
+    CauseCode, ErrorCause, PeChecksum, PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle, ServerIdentifier,
+    Transport,
+};
+
+/// How much a handlespace may hold. What goes over it is refused with "Lack of Resources".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlespaceLimits {
+    /// Pools. Default 100,000.
+    pub pools: usize,
+    /// Elements in all. Default 10,000,000, and never more than 2^31.
+    pub elements: usize,
+    /// Elements of one pool. Default 1,000,000.
+    pub elements_per_pool: usize,
+    /// Octets of a pool handle. Default 255.
+    pub pool_handle: usize,
+    /// Octets of an element's description. Default 1024.
+    pub element: usize,
+}
+
+impl Default for HandlespaceLimits {
+    fn default() -> Self {
+        Self { pools: 100_000, elements: 10_000_000, elements_per_pool: 1_000_000, pool_handle: 255, element: 1_024 }
+    }
+}
+
+/// Pools, elements, owners.
+#[derive(Debug)]
+pub struct Handlespace {
+    limits: HandlespaceLimits,
+    hasher: FixedState,
+    random: Random,
+    pools: Pools,
+    elements: Elements,
+    owners: Owners,
+    timers: Wheel,
+    /// Policies that the embedder has added.
+    added_policies: Vec<(PolicyType, NewPolicy)>,
+    /// Room to encode an element, and for what a resolution has chosen; kept, so that neither allocates.
+    scratch: Vec<u8>,
+    chosen: Vec<Member>,
+}
+
+/// Makes a policy for a new pool.
+pub type NewPolicy = fn() -> Box<dyn SelectionPolicy>;
+
+/// What a registration has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// The element is new.
+    New,
+    /// The element was known; this was its home.
+    Updated {
+        /// The registrar that owned it before.
+        previous_home: ServerIdentifier,
+    },
+}
+
+/// Why an element is not taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RegisterError<'a> {
+    /// The pool has another policy.
+    InconsistentPolicy(Policy<'a>),
+    /// The pool's elements have another transport.
+    InconsistentTransportType(Transport<'a>),
+    /// The pool's elements use their transport otherwise: with or without control channel.
+    InconsistentTransportUse,
+    /// A limit is reached.
+    LackOfResources,
+}
+
+impl<'a> RegisterError<'a> {
+    /// The error cause for it (RFC 5354 §3.12.6–3.12.9).
+    #[must_use]
+    pub const fn cause(&self) -> ErrorCause<'a> {
+        match *self {
+            Self::InconsistentPolicy(policy) => ErrorCause::inconsistent_pooling_policy(policy),
+            Self::InconsistentTransportType(transport) => ErrorCause::inconsistent_transport_type(transport),
+            Self::InconsistentTransportUse => ErrorCause::new(CauseCode::INCONSISTENT_DATA_CONTROL_CONFIGURATION),
+            Self::LackOfResources => ErrorCause::new(CauseCode::LACK_OF_RESOURCES),
+        }
+    }
+}
+
+/// What a resolution has found: the pool's policy and the elements that were chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolution<'a> {
+    /// The policy of the pool.
+    pub policy_type: PolicyType,
+    chosen: &'a [Member],
+    pool: &'a Pool,
+    elements: &'a Elements,
+}
+
+impl<'a> Resolution<'a> {
+    /// The elements that were chosen, in order. None if no element of the pool can serve, as with weights of zero.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'a>> + Clone + use<'a> {
+        let Self { pool, elements, .. } = *self;
+        self.chosen.iter().filter_map(move |member| elements.get(pool.element(*member)?))
+    }
+}
+
+/// Where the reading of the table goes on. Whatever comes and goes between two readings, each element that stays is read
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Cursor(u32);
+
+impl Cursor {
+    /// Where all reading begins.
+    pub const START: Self = Self(0);
+}
+
+impl Handlespace {
+    /// An empty handlespace. What `seed` is decides what the random policies choose, and makes the hash tables
+    /// unpredictable if it is random and secret.
+    #[must_use]
+    pub fn new(limits: HandlespaceLimits, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let hasher = FixedState::with_seed(random.u64());
+        Self {
+            limits: HandlespaceLimits { elements: limits.elements.min(1 << 31), ..limits },
+            pools: Pools::new(hasher.clone()),
+            hasher,
+            random,
+            elements: Elements::default(),
+            owners: Owners::default(),
+            timers: Wheel::default(),
+            added_policies: Vec::new(),
+            scratch: Vec::new(),
+            chosen: Vec::new(),
+        }
+    }
+
+    /// Adds a policy, or replaces one, for the pools that will come.
+    pub fn add_policy(&mut self, policy_type: PolicyType, new: NewPolicy) {
+        self.added_policies.retain(|(other, _)| *other != policy_type);
+        self.added_policies.push((policy_type, new));
+    }
+
+    /// Whether a policy is known here: one of RFC 5356, of rsplib, or one that was added.
+    #[must_use]
+    pub fn knows_policy(&self, policy_type: PolicyType) -> bool {
+        self.policy(policy_type).is_some()
+    }
+
+    fn policy(&self, policy_type: PolicyType) -> Option<Selector<super::policy::Allocated>> {
+        match self.added_policies.iter().find(|(added, _)| *added == policy_type) {
+            Some((_, new)) => Some(Selector::Added(new())),
+            None => Selector::new(policy_type),
+        }
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many pools there are.
+    #[must_use]
+    pub fn pool_count(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// The element.
+    #[must_use]
+    pub fn element(&self, index: ElementIndex) -> Option<Element<'_>> {
+        self.elements.get(index)
+    }
+
+    /// The pool of an element.
+    #[must_use]
+    pub fn pool_handle(&self, element: Element<'_>) -> PoolHandle<'_> {
+        self.pools.get(element.slot.pool).map_or(PoolHandle::new(&[]), Pool::handle)
+    }
+
+    /// Marks an element until it registers again (RFC 5353 §3.6.3).
+    pub(crate) fn mark(&mut self, index: ElementIndex) {
+        if let Some(slot) = self.elements.slot_mut(index) {
+            slot.is_marked = true;
+        }
+    }
+
+    /// Looks an element up.
+    #[must_use]
+    pub fn find(&self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) -> Option<ElementIndex> {
+        self.pools.get(self.pools.find(pool_handle)?)?.find(identifier, &self.hasher)
+    }
+
+    /// Adds an element, or replaces what is known of it. Its home is the one that it says. A pool's first element
+    /// sets the pool's policy, transport type and transport use; the others have to agree (RFC 5352 §3.1). A policy that
+    /// is not known here is done by round robin, the default (RFC 5356 §4.1.1).
+    ///
+    /// # Errors
+    ///
+    /// The element is refused, and nothing has changed.
+    pub fn register(
+        &mut self,
+        pool_handle: PoolHandle<'_>,
+        element: &PoolElement<'_>,
+    ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
+        let pool_index = self.pools.find(pool_handle);
+        let encoded = self.encode(element).filter(|_| pool_handle.octets().len() <= self.limits.pool_handle);
+        let pool = pool_index.and_then(|index| self.pools.get(index));
+        let known = pool.and_then(|pool| pool.find(element.identifier, &self.hasher));
+        // Decided by itself, so that what an error borrows is borrowed only then.
+        let refusal = self.refuse(pool, element, known);
+        let length = match (refusal, encoded) {
+            (None, Some(length)) => length,
+            (refusal, _) => return Err(self.error(refusal.unwrap_or(Refusal::Resources), pool_index)),
+        };
+        Ok(match (pool_index, known) {
+            (Some(pool), Some(index)) => (index, self.update(pool, index, element, length)),
+            (pool, _) => {
+                let pool = pool.unwrap_or_else(|| {
+                    let policy = self.policy(element.policy.policy_type()).unwrap_or_else(Selector::round_robin);
+                    self.pools.insert(Pool::new(pool_handle, element, policy))
+                });
+                (self.add(pool, element, length), Registered::New)
+            }
+        })
+    }
+
+    /// What is told of a refusal. As an example of what the pool has in common, any of its elements will do.
+    fn error(&self, refusal: Refusal, pool: Option<PoolIndex>) -> RegisterError<'_> {
+        let example = pool.and_then(|pool| self.pools.get(pool)?.any_element());
+        let example = example.and_then(|index| self.element(index)).map_or(Element::NOTHING, Element::view);
+        match refusal {
+            Refusal::Policy => RegisterError::InconsistentPolicy(example.policy),
+            Refusal::TransportType => RegisterError::InconsistentTransportType(example.user_transport),
+            Refusal::TransportUse => RegisterError::InconsistentTransportUse,
+            Refusal::Resources => RegisterError::LackOfResources,
+        }
+    }
+
+    /// Writes an element into the scratch room; `None` if it is larger than an element may be.
+    fn encode(&mut self, element: &PoolElement<'_>) -> Option<usize> {
+        if self.scratch.len() != self.limits.element {
+            self.scratch.resize(self.limits.element, 0);
+        }
+        element.encode(&mut self.scratch).ok()
+    }
+
+    /// `length` is that of the element's octets in the scratch room.
+    fn add(&mut self, pool_index: PoolIndex, element: &PoolElement<'_>, length: usize) -> ElementIndex {
+        let Self { hasher, elements, owners, pools, scratch, .. } = self;
+        let pool = pools.get_mut(pool_index);
+        let member = pool.as_ref().map_or(Member::NONE, |pool| pool.next_member());
+        let index = elements.insert(pool_index, member, scratch.get(..length).unwrap_or_default());
+        if let Some(pool) = pool {
+            pool.add(index, element.identifier, hasher);
+            pool.policy.add(member, &element.policy);
+            owners.add(elements, index, element.home, pool.handle(), element.identifier);
+        }
+        index
+    }
+
+    /// `length` is that of the element's octets in the scratch room.
+    fn update(&mut self, pool: PoolIndex, index: ElementIndex, element: &PoolElement<'_>, length: usize) -> Registered {
+        let Self { elements, owners, pools, scratch, .. } = self;
+        let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
+        let (previous_home, member) = (old.home(), old.slot.member);
+        if previous_home != element.home {
+            owners.remove(elements, index, previous_home, pool.handle(), element.identifier);
+            owners.add(elements, index, element.home, pool.handle(), element.identifier);
+        }
+        elements.replace(index, scratch.get(..length).unwrap_or_default());
+        pool.policy.update(member, &element.policy);
+        Registered::Updated { previous_home }
+    }
+
+    fn refuse(&self, pool: Option<&Pool>, element: &PoolElement<'_>, known: Option<ElementIndex>) -> Option<Refusal> {
+        let Some(pool) = pool else {
+            let full = self.pools.len() >= self.limits.pools
+                || self.len() >= self.limits.elements
+                || self.limits.elements_per_pool == 0;
+            return full.then_some(Refusal::Resources);
+        };
+        // RFC 5352 §3.1: the same tests for new members and for those that register again.
+        if pool.policy_type != element.policy.policy_type() {
+            return Some(Refusal::Policy);
+        }
+        if pool.transport_protocol != element.user_transport.protocol() {
+            return Some(Refusal::TransportType);
+        }
+        if pool.transport_use != element.user_transport.transport_use() {
+            return Some(Refusal::TransportUse);
+        }
+        let full =
+            known.is_none() && (self.len() >= self.limits.elements || pool.len() >= self.limits.elements_per_pool);
+        full.then_some(Refusal::Resources)
+    }
+
+    /// Removes an element, and its pool with the last one. False if there is no such element.
+    pub fn remove(&mut self, index: ElementIndex) -> bool {
+        let Self { hasher, elements, owners, pools, .. } = self;
+        let Some(element) = elements.get(index) else { return false };
+        let (pool_index, member) = (element.slot.pool, element.slot.member);
+        let (home, identifier) = (element.home(), element.identifier());
+        if let Some(pool) = pools.get_mut(pool_index) {
+            owners.remove(elements, index, home, pool.handle(), identifier);
+            if pool.len() == 1 {
+                pools.remove(pool_index);
+            } else {
+                pool.policy.remove(member);
+                pool.remove(member, hasher);
+            }
+        }
+        elements.remove(index);
+        true
+    }
+
+    /// Gives an element another home.
+    pub fn set_home(&mut self, index: ElementIndex, home: ServerIdentifier) {
+        let Self { elements, owners, pools, .. } = self;
+        let Some(element) = elements.get(index) else { return };
+        let Some(pool_handle) = pools.get(element.slot.pool).map(Pool::handle) else { return };
+        let (previous_home, identifier) = (element.home(), element.identifier());
+        owners.remove(elements, index, previous_home, pool_handle, identifier);
+        owners.add(elements, index, home, pool_handle, identifier);
+        elements.set_home(index, home);
+    }
+
+    /// The checksum over the elements of one registrar (RFC 5353 §3.6.2).
+    #[must_use]
+    pub fn checksum(&self, home: ServerIdentifier) -> PeChecksum {
+        self.owners.checksum(home)
+    }
+
+    /// The elements of one registrar.
+    pub fn owned_by(&self, home: ServerIdentifier) -> impl ExactSizeIterator<Item = ElementIndex> + '_ {
+        self.owners.elements(home).iter().map(|index| ElementIndex(*index))
+    }
+
+    /// Chooses up to `items` elements of a pool by its policy; `None` if there is no such pool.
+    pub fn resolve(&mut self, pool_handle: PoolHandle<'_>, items: usize) -> Option<Resolution<'_>> {
+        let Self { elements, pools, random, chosen, .. } = self;
+        let pool = pools.find(pool_handle)?;
+        let pool = pools.get_mut(pool)?;
+        chosen.resize(items.min(pool.len()), Member::NONE);
+        let count = pool.policy.select(random, chosen);
+        Some(Resolution { policy_type: pool.policy_type, chosen: chosen.get(..count)?, pool, elements })
+    }
+
+    /// The elements from `cursor` on, all or those of one home, each with where the reading goes on behind it.
+    pub fn read_from(
+        &self,
+        cursor: Cursor,
+        home: Option<ServerIdentifier>,
+    ) -> impl Iterator<Item = (Element<'_>, Cursor)> + '_ {
+        self.elements.from(cursor.0, home).map(|(index, element)| (element, Cursor(index.0 + 1)))
+    }
+
+    /// Sets a timer of an element, anew if it is running, or stops it. It is due within about a millisecond behind the
+    /// moment, and ends with the element.
+    pub fn set_timer(&mut self, index: ElementIndex, timer: ElementTimer, at: Option<Instant>) {
+        self.timers.set(&mut self.elements, index, timer, at);
+    }
+
+    /// Whether a timer of an element is running.
+    #[must_use]
+    pub fn is_timer_set(&self, index: ElementIndex, timer: ElementTimer) -> bool {
+        Wheel::is_set(&self.elements, index, timer)
+    }
+
+    /// When to look for timers that are due, at the latest. Now and then there will be none.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Stops a timer that is due, and says which; `None` if there is no further one.
+    pub fn take_due_timer(&mut self, now: Instant) -> Option<(ElementIndex, ElementTimer)> {
+        self.timers.take_due(&mut self.elements, now)
+    }
+}
+
+enum Refusal {
+    Policy,
+    TransportType,
+    TransportUse,
+    Resources,
+}

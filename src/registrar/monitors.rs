@@ -1,0 +1,55 @@
+//! What the registrar knows of elements beyond the handlespace: of those that it owns, and of those that were reported as
+//! unreachable.
+
+use alloc::vec::Vec;
+
+use crate::handlespace::ElementIndex;
+use crate::machine::AssociationId;
+
+/// An element under watch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Monitor {
+    /// Where the element was heard last, or is going to be asked.
+    pub(super) association: Option<AssociationId>,
+    /// How often it was reported as unreachable since its registration.
+    pub(super) reports: u8,
+    /// Whether the element still has to learn that this registrar is its home: keep-alives carry the H flag.
+    pub(super) home_unknown: bool,
+    /// Whether it was sent a keep-alive that it has not answered yet.
+    pub(super) asked: bool,
+}
+
+impl Monitor {
+    pub(super) const fn new(association: Option<AssociationId>) -> Self {
+        Self { association, reports: 0, home_unknown: false, asked: false }
+    }
+}
+
+/// The monitors, by the elements' numbers.
+#[derive(Debug, Default)]
+pub(super) struct Monitors {
+    list: Vec<Option<Monitor>>,
+}
+
+impl Monitors {
+    pub(super) fn get(&self, index: ElementIndex) -> Option<&Monitor> {
+        self.list.get(index.number())?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, index: ElementIndex) -> Option<&mut Monitor> {
+        self.list.get_mut(index.number())?.as_mut()
+    }
+
+    pub(super) fn insert(&mut self, index: ElementIndex, monitor: Monitor) {
+        if self.list.len() <= index.number() {
+            self.list.resize(index.number() + 1, None);
+        }
+        if let Some(place) = self.list.get_mut(index.number()) {
+            *place = Some(monitor);
+        }
+    }
+
+    pub(super) fn remove(&mut self, index: ElementIndex) -> Option<Monitor> {
+        self.list.get_mut(index.number())?.take()
+    }
+}
