@@ -28,7 +28,7 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 /// Octets that are in use.
 fn live() -> usize {
     let stats = ALLOCATOR.stats();
-    (stats.bytes_allocated + stats.bytes_reallocated.max(0) as usize).saturating_sub(stats.bytes_deallocated)
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
 /// xorshift, with a fixed seed.

@@ -52,11 +52,11 @@ impl Elements {
     }
 
     /// Adds an element with the octets of its Pool Element parameter.
-    pub(super) fn insert(&mut self, pool: PoolIndex, member: Member, octets: &[u8]) -> ElementIndex {
+    pub(super) fn insert(&mut self, pool: PoolIndex, octets: &[u8]) -> ElementIndex {
         let slot = Slot {
             octets: self.keep(octets),
             pool,
-            member,
+            member: Member::NONE,
             owner_place: 0,
             scheduled: 0,
             expiry: Tick::NEVER,

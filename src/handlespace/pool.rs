@@ -8,13 +8,17 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
 use super::element::{ElementIndex, PoolIndex};
-use super::policy::{Allocated, List, Member, Selector};
-use crate::wire::{PeIdentifier, PolicyType, PoolElement, PoolHandle, TransportProtocol, TransportUse};
+use super::policy::{Allocated, List, Member, Seat, Seats, SelectionPolicy, Selector};
+use crate::random::Random;
+use crate::wire::{PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle, TransportProtocol, TransportUse};
 
-/// Up to so many members are looked through one by one.
-const FEW: usize = 16;
+/// Up to so many members are looked through, which is faster than a hash table, and takes less room.
+const FEW: usize = 128;
 
-/// No element, in the entry of a member's number that is free.
+/// So many identifiers are compared at once.
+const ROW: usize = 16;
+
+/// No element, in the seat of a number that is free.
 const NONE: u32 = u32::MAX;
 
 /// A pool handle, in place if it is short.
@@ -45,28 +49,22 @@ impl Handle {
     }
 }
 
-/// A member, or a number that is free: then `element` is none, and `identifier` is the next free number.
-#[derive(Clone, Copy, Debug)]
-struct MemberEntry {
-    identifier: u32,
-    element: u32,
-}
-
 /// A pool. Its first element has made it what it is (RFC 5352 §3.1).
 #[derive(Debug)]
 pub(super) struct Pool {
     handle: Handle,
-    pub(super) policy: Selector<Allocated>,
     pub(super) policy_type: PolicyType,
     pub(super) transport_protocol: TransportProtocol,
     pub(super) transport_use: TransportUse,
-    /// The members, by number.
-    members: Vec<MemberEntry>,
-    /// The members by identifier, once there are more than a few.
+    /// The members' identifiers, by number, and what is left of them where the number is free.
+    identifiers: Vec<u32>,
+    /// The members' seats, by number.
+    seats: Vec<Seat>,
+    policy: Selector<Allocated>,
+    /// The members by identifier, once they are many.
     table: HashTable<u32>,
-    /// The first free number.
-    free: u32,
-    count: u32,
+    /// Numbers that are free.
+    free: Vec<Member>,
 }
 
 impl Pool {
@@ -77,11 +75,11 @@ impl Pool {
             policy_type: first.policy.policy_type(),
             transport_protocol: first.user_transport.protocol(),
             transport_use: first.user_transport.transport_use(),
+            identifiers: Vec::new(),
+            seats: Vec::new(),
             policy,
-            members: Vec::new(),
             table: HashTable::new(),
-            free: NONE,
-            count: 0,
+            free: Vec::new(),
         }
     }
 
@@ -91,75 +89,100 @@ impl Pool {
 
     /// How many elements it has.
     pub(super) const fn len(&self) -> usize {
-        self.count as usize
+        self.seats.len() - self.free.len()
     }
 
     /// The element that is a member.
     pub(super) fn element(&self, member: Member) -> Option<ElementIndex> {
-        let entry = self.members.get(member.0 as usize)?;
-        (entry.element != NONE).then_some(ElementIndex(entry.element))
+        let seat = self.seats.get(member.0 as usize)?;
+        (seat.element != NONE).then_some(ElementIndex(seat.element))
     }
 
     /// Any of its elements.
     pub(super) fn any_element(&self) -> Option<ElementIndex> {
-        self.members.iter().find(|entry| entry.element != NONE).map(|entry| ElementIndex(entry.element))
+        self.seats.iter().find(|seat| seat.element != NONE).map(|seat| ElementIndex(seat.element))
     }
 
-    pub(super) fn find(&self, identifier: PeIdentifier, hasher: &FixedState) -> Option<ElementIndex> {
-        let is_it = |entry: &&MemberEntry| entry.identifier == identifier.0 && entry.element != NONE;
-        if self.members.len() <= FEW {
-            return self.members.iter().find(is_it).map(|entry| ElementIndex(entry.element));
-        }
-        let entry = |member: u32| self.members.get(member as usize);
-        let found = self.table.find(hash(hasher, identifier), |member| entry(*member).as_ref().is_some_and(is_it));
-        entry(*found?).map(|entry| ElementIndex(entry.element))
-    }
-
-    /// The number of the next member.
-    pub(super) fn next_member(&self) -> Member {
-        Member(if self.free == NONE { self.members.len() as u32 } else { self.free })
-    }
-
-    /// Adds an element with the number that is next.
-    pub(super) fn add(&mut self, index: ElementIndex, identifier: PeIdentifier, hasher: &FixedState) {
-        let member = self.next_member();
-        let entry = MemberEntry { identifier: identifier.0, element: index.0 };
-        self.count += 1;
-        match self.members.get_mut(member.0 as usize) {
-            Some(place) => self.free = core::mem::replace(place, entry).identifier,
-            None => List::push(&mut self.members, entry),
-        }
-        let Self { members, table, .. } = self;
-        let of = |member: &u32| {
-            let entry = members.get(*member as usize);
-            hash(hasher, PeIdentifier(entry.map_or(0, |entry| entry.identifier)))
+    pub(super) fn find(&self, identifier: PeIdentifier, hasher: &FixedState) -> Option<(Member, ElementIndex)> {
+        let is_it = |member: u32| {
+            let same = self.identifiers.get(member as usize) == Some(&identifier.0);
+            self.element(Member(member)).filter(|_| same).map(|index| (Member(member), index))
         };
-        match members.len() {
-            ..=FEW => {}
-            // The first that is one too many: the others have been there without.
-            length if table.is_empty() => {
-                table.reserve(length, of);
-                for (number, entry) in members.iter().enumerate() {
-                    if entry.element != NONE {
-                        table.insert_unique(hash(hasher, PeIdentifier(entry.identifier)), number as u32, of);
-                    }
-                }
-            }
+        if self.is_small() {
+            // Whole rows at once, which processors do in a few steps.
+            let rows = (0..).step_by(ROW).zip(self.identifiers.chunks(ROW));
+            let mut hits = rows.filter(|(_, row)| row.iter().fold(false, |hit, other| hit | (*other == identifier.0)));
+            return hits.find_map(|(first, row)| (first..first + row.len() as u32).find_map(is_it));
+        }
+        let found = self.table.find(hash(hasher, identifier), |member| is_it(*member).is_some());
+        is_it(*found?)
+    }
+
+    fn is_small(&self) -> bool {
+        self.identifiers.len() <= FEW
+    }
+
+    /// Adds an element.
+    pub(super) fn add(
+        &mut self,
+        index: ElementIndex,
+        identifier: PeIdentifier,
+        policy: &Policy<'_>,
+        hasher: &FixedState,
+    ) -> Member {
+        let member = self.free.pop().unwrap_or(Member(self.seats.len() as u32));
+        let seat = Seat::new(index.0);
+        match (self.seats.get_mut(member.0 as usize), self.identifiers.get_mut(member.0 as usize)) {
+            (Some(place), Some(old)) => (*place, *old) = (seat, identifier.0),
             _ => {
+                List::push(&mut self.seats, seat);
+                List::push(&mut self.identifiers, identifier.0);
+            }
+        }
+        self.policy.add(&mut Seats(&mut self.seats), member, policy);
+        if !self.is_small() {
+            let Self { identifiers, table, seats, .. } = self;
+            let of = |member: &u32| {
+                let identifier = identifiers.get(*member as usize).copied();
+                hash(hasher, PeIdentifier(identifier.unwrap_or(0)))
+            };
+            if table.is_empty() {
+                // There are many for the first time: the others have been there without.
+                table.reserve(seats.len(), of);
+                let members = (0..).zip(seats.iter()).filter(|(_, seat)| seat.element != NONE);
+                for (member, _) in members {
+                    table.insert_unique(of(&member), member, of);
+                }
+            } else {
                 table.insert_unique(hash(hasher, identifier), member.0, of);
             }
         }
+        member
+    }
+
+    /// An element has registered again.
+    pub(super) fn update(&mut self, member: Member, policy: &Policy<'_>) {
+        self.policy.update(&mut Seats(&mut self.seats), member, policy);
     }
 
     /// Removes a member.
     pub(super) fn remove(&mut self, member: Member, hasher: &FixedState) {
-        let Some(entry) = self.members.get_mut(member.0 as usize) else { return };
-        let identifier = PeIdentifier(entry.identifier);
-        *entry = MemberEntry { identifier: core::mem::replace(&mut self.free, member.0), element: NONE };
-        self.count -= 1;
-        if let Ok(entry) = self.table.find_entry(hash(hasher, identifier), |other| *other == member.0) {
+        let Some(identifier) = self.identifiers.get(member.0 as usize).copied() else { return };
+        self.policy.remove(&mut Seats(&mut self.seats), member);
+        if let Some(seat) = self.seats.get_mut(member.0 as usize) {
+            seat.element = NONE;
+        }
+        self.free.push(member);
+        if !self.is_small()
+            && let Ok(entry) = self.table.find_entry(hash(hasher, PeIdentifier(identifier)), |other| *other == member.0)
+        {
             entry.remove();
         }
+    }
+
+    /// Chooses members, and returns how many.
+    pub(super) fn select(&mut self, random: &mut Random, chosen: &mut [Member]) -> usize {
+        self.policy.select(&mut Seats(&mut self.seats), random, chosen)
     }
 }
 

@@ -8,7 +8,7 @@ use foldhash::quality::FixedState;
 use super::element::{Element, ElementIndex, PoolIndex};
 use super::elements::Elements;
 use super::owners::Owners;
-use super::policy::{Member, SelectionPolicy, Selector};
+use super::policy::{Allocated, Member, SelectionPolicy, Selector};
 use super::pool::{Pool, Pools};
 use super::timers::{ElementTimer, Wheel};
 use crate::random::Random;
@@ -159,7 +159,7 @@ impl Handlespace {
         self.policy(policy_type).is_some()
     }
 
-    fn policy(&self, policy_type: PolicyType) -> Option<Selector<super::policy::Allocated>> {
+    fn policy(&self, policy_type: PolicyType) -> Option<Selector<Allocated>> {
         match self.added_policies.iter().find(|(added, _)| *added == policy_type) {
             Some((_, new)) => Some(Selector::Added(new())),
             None => Selector::new(policy_type),
@@ -206,7 +206,7 @@ impl Handlespace {
     /// Looks an element up.
     #[must_use]
     pub fn find(&self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) -> Option<ElementIndex> {
-        self.pools.get(self.pools.find(pool_handle)?)?.find(identifier, &self.hasher)
+        self.pools.get(self.pools.find(pool_handle)?)?.find(identifier, &self.hasher).map(|(_, index)| index)
     }
 
     /// Adds an element, or replaces what is known of it. Its home is the one that it says. A pool's first element
@@ -232,7 +232,7 @@ impl Handlespace {
             (refusal, _) => return Err(self.error(refusal.unwrap_or(Refusal::Resources), pool_index)),
         };
         Ok(match (pool_index, known) {
-            (Some(pool), Some(index)) => (index, self.update(pool, index, element, length)),
+            (Some(pool), Some((member, index))) => (index, self.update(pool, member, index, element, length)),
             (pool, _) => {
                 let pool = pool.unwrap_or_else(|| {
                     let policy = self.policy(element.policy.policy_type()).unwrap_or_else(Selector::round_robin);
@@ -266,32 +266,39 @@ impl Handlespace {
     /// `length` is that of the element's octets in the scratch room.
     fn add(&mut self, pool_index: PoolIndex, element: &PoolElement<'_>, length: usize) -> ElementIndex {
         let Self { hasher, elements, owners, pools, scratch, .. } = self;
-        let pool = pools.get_mut(pool_index);
-        let member = pool.as_ref().map_or(Member::NONE, |pool| pool.next_member());
-        let index = elements.insert(pool_index, member, scratch.get(..length).unwrap_or_default());
-        if let Some(pool) = pool {
-            pool.add(index, element.identifier, hasher);
-            pool.policy.add(member, &element.policy);
+        let index = elements.insert(pool_index, scratch.get(..length).unwrap_or_default());
+        if let Some(pool) = pools.get_mut(pool_index) {
+            let member = pool.add(index, element.identifier, &element.policy, hasher);
             owners.add(elements, index, element.home, pool.handle(), element.identifier);
+            if let Some(slot) = elements.slot_mut(index) {
+                slot.member = member;
+            }
         }
         index
     }
 
     /// `length` is that of the element's octets in the scratch room.
-    fn update(&mut self, pool: PoolIndex, index: ElementIndex, element: &PoolElement<'_>, length: usize) -> Registered {
+    fn update(
+        &mut self,
+        pool: PoolIndex,
+        member: Member,
+        index: ElementIndex,
+        element: &PoolElement<'_>,
+        length: usize,
+    ) -> Registered {
         let Self { elements, owners, pools, scratch, .. } = self;
         let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
-        let (previous_home, member) = (old.home(), old.slot.member);
+        let previous_home = old.home();
+        pool.update(member, &element.policy);
         if previous_home != element.home {
             owners.remove(elements, index, previous_home, pool.handle(), element.identifier);
             owners.add(elements, index, element.home, pool.handle(), element.identifier);
         }
         elements.replace(index, scratch.get(..length).unwrap_or_default());
-        pool.policy.update(member, &element.policy);
         Registered::Updated { previous_home }
     }
 
-    fn refuse(&self, pool: Option<&Pool>, element: &PoolElement<'_>, known: Option<ElementIndex>) -> Option<Refusal> {
+    fn refuse<T>(&self, pool: Option<&Pool>, element: &PoolElement<'_>, known: Option<T>) -> Option<Refusal> {
         let Some(pool) = pool else {
             let full = self.pools.len() >= self.limits.pools
                 || self.len() >= self.limits.elements
@@ -324,7 +331,6 @@ impl Handlespace {
             if pool.len() == 1 {
                 pools.remove(pool_index);
             } else {
-                pool.policy.remove(member);
                 pool.remove(member, hasher);
             }
         }
@@ -360,7 +366,7 @@ impl Handlespace {
         let pool = pools.find(pool_handle)?;
         let pool = pools.get_mut(pool)?;
         chosen.resize(items.min(pool.len()), Member::NONE);
-        let count = pool.policy.select(random, chosen);
+        let count = pool.select(random, chosen);
         Some(Resolution { policy_type: pool.policy_type, chosen: chosen.get(..count)?, pool, elements })
     }
 

@@ -2,7 +2,7 @@
 
 use super::lists::Storage;
 use super::sum_tree::SumTree;
-use super::{Member, RandomSource, SelectionPolicy};
+use super::{Member, RandomSource, Seats, SelectionPolicy};
 use crate::wire::Policy;
 
 /// How often a member may be drawn that was drawn before, until the drawn ones are taken out of the tree.
@@ -29,39 +29,55 @@ impl Weight {
     }
 }
 
-/// Draws members by what `weight` makes of their values.
+/// Draws members by what `weight` makes of their values. In a member's seat stand its weight and its step.
 #[derive(Debug)]
 pub(crate) struct ByWeight<S: Storage> {
     weight: fn(&Policy<'_>) -> Weight,
     tree: SumTree<S>,
 }
 
+fn weight_of(seats: &Seats<'_>, member: Member) -> Weight {
+    let [weight, step] = seats.get(member);
+    Weight { weight, step }
+}
+
 impl<S: Storage> ByWeight<S> {
     pub(super) fn new(weight: fn(&Policy<'_>) -> Weight) -> Self {
         Self { weight, tree: SumTree::default() }
     }
+
+    fn set(&mut self, seats: &mut Seats<'_>, member: Member, weight: Weight) {
+        let old = weight_of(seats, member);
+        if old != weight {
+            seats.set(member, [weight.weight, weight.step]);
+        }
+        if old.weight != weight.weight {
+            self.tree.change(member, old.weight, weight.weight);
+        }
+    }
 }
 
 impl<S: Storage> SelectionPolicy for ByWeight<S> {
-    fn add(&mut self, member: Member, policy: &Policy<'_>) {
-        self.tree.set(member, (self.weight)(policy));
+    fn add(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
+        self.tree.make_room(member);
+        self.set(seats, member, (self.weight)(policy));
     }
 
-    fn update(&mut self, member: Member, policy: &Policy<'_>) {
-        self.tree.set(member, (self.weight)(policy));
+    fn update(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
+        self.set(seats, member, (self.weight)(policy));
     }
 
-    fn remove(&mut self, member: Member) {
-        self.tree.set(member, Weight::fixed(0));
+    fn remove(&mut self, seats: &mut Seats<'_>, member: Member) {
+        self.set(seats, member, Weight::fixed(0));
     }
 
-    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+    fn select(&mut self, seats: &mut Seats<'_>, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
         let (mut count, mut repeated) = (0, 0);
         // How many of the chosen ones have their weights taken out of the tree, to be put back.
         let mut taken_out = 0;
         while count < chosen.len() && self.tree.total() > 0 {
             let drawn = self.tree.find(random.below(self.tree.total()));
-            let (before, free) = chosen.split_at_mut(count.min(chosen.len()));
+            let (before, free) = chosen.split_at_mut(count);
             if before.contains(&drawn) {
                 repeated += 1;
                 if repeated < PATIENCE {
@@ -79,18 +95,15 @@ impl<S: Storage> SelectionPolicy for ByWeight<S> {
                 }
             }
             for member in chosen.iter().take(count).skip(taken_out) {
-                self.tree.take_out(*member);
+                self.tree.change(*member, weight_of(seats, *member).weight, 0);
             }
             taken_out = count;
         }
-        for (number, member) in chosen.iter().take(count).enumerate() {
-            if number < taken_out {
-                self.tree.put_back(*member);
-            }
-            let weight = self.tree.weight(*member);
-            if weight.step > 0 {
-                self.tree.set(*member, weight.given());
-            }
+        for member in chosen.iter().take(taken_out) {
+            self.tree.change(*member, 0, weight_of(seats, *member).weight);
+        }
+        for member in chosen.iter().take(count) {
+            self.set(seats, *member, weight_of(seats, *member).given());
         }
         count
     }

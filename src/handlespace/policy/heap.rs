@@ -1,8 +1,8 @@
 //! A heap of members, the lowest first, in which each member's place is known: joining, leaving and changing take at most
 //! log n steps, mostly one or two; the first ones can be listed without taking them out.
 
-use super::Member;
 use super::lists::{List, Storage};
+use super::{Member, Seats};
 
 /// Children of an entry. Four entries of 16 octets fill a line of most processors' caches.
 const CHILDREN: usize = 4;
@@ -29,15 +29,7 @@ impl Entry {
     }
 }
 
-/// Whoever keeps the members' places.
-pub(super) trait Places {
-    /// A member has got a place.
-    fn set(&mut self, member: Member, place: usize);
-    /// The place of a member that has one.
-    fn get(&self, member: Member) -> usize;
-}
-
-/// The heap.
+/// The heap. Where a member stands in it is noted in the member's seat.
 #[derive(Debug)]
 pub(super) struct Heap<S: Storage> {
     entries: S::List<Entry>,
@@ -58,62 +50,62 @@ impl<S: Storage> Heap<S> {
         self.entries.items().get(place).copied()
     }
 
-    pub(super) fn push(&mut self, entry: Entry, places: &mut impl Places) {
+    pub(super) fn push(&mut self, entry: Entry, seats: &mut Seats<'_>) {
         self.entries.push(entry);
-        self.rise(self.entries.items().len().saturating_sub(1), entry, places);
+        self.rise(self.entries.items().len().saturating_sub(1), entry, seats);
     }
 
     /// Takes out the entry at `place`.
-    pub(super) fn remove(&mut self, place: usize, places: &mut impl Places) {
+    pub(super) fn remove(&mut self, place: usize, seats: &mut Seats<'_>) {
         let Some(last) = self.entries.pop() else { return };
         if place < self.entries.items().len() {
-            self.replace(place, last, places);
+            self.replace(place, last, seats);
         }
     }
 
     /// Puts an entry into the place of another.
-    pub(super) fn replace(&mut self, place: usize, entry: Entry, places: &mut impl Places) {
+    pub(super) fn replace(&mut self, place: usize, entry: Entry, seats: &mut Seats<'_>) {
         match place.checked_sub(1).and_then(|place| self.get(place / CHILDREN)) {
-            Some(parent) if entry < parent => self.rise(place, entry, places),
-            _ => self.sink(place, entry, places),
+            Some(parent) if entry < parent => self.rise(place, entry, seats),
+            _ => self.sink(place, entry, seats),
         }
     }
 
     /// Changes all entries at once.
-    pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut [Entry]), places: &mut impl Places) {
+    pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut [Entry]), seats: &mut Seats<'_>) {
         let entries = self.entries.items_mut();
         change(entries);
         // What is in order is a heap as well.
         entries.sort_unstable();
         for (place, entry) in entries.iter().enumerate() {
-            places.set(entry.member(), place);
+            seats.set_place(entry.member(), place);
         }
     }
 
-    fn put(&mut self, place: usize, entry: Entry, places: &mut impl Places) {
+    fn put(&mut self, place: usize, entry: Entry, seats: &mut Seats<'_>) {
         if let Some(slot) = self.entries.items_mut().get_mut(place) {
             *slot = entry;
-            places.set(entry.member(), place);
+            seats.set_place(entry.member(), place);
         }
     }
 
-    fn rise(&mut self, mut place: usize, entry: Entry, places: &mut impl Places) {
+    fn rise(&mut self, mut place: usize, entry: Entry, seats: &mut Seats<'_>) {
         while let Some(above) = place.checked_sub(1).map(|place| place / CHILDREN) {
             match self.get(above) {
-                Some(parent) if entry < parent => self.put(place, parent, places),
+                Some(parent) if entry < parent => self.put(place, parent, seats),
                 _ => break,
             }
             place = above;
         }
-        self.put(place, entry, places);
+        self.put(place, entry, seats);
     }
 
-    fn sink(&mut self, mut place: usize, entry: Entry, places: &mut impl Places) {
+    fn sink(&mut self, mut place: usize, entry: Entry, seats: &mut Seats<'_>) {
         while let Some((below, child)) = self.least_child(place).filter(|(_, child)| *child < entry) {
-            self.put(place, child, places);
+            self.put(place, child, seats);
             place = below;
         }
-        self.put(place, entry, places);
+        self.put(place, entry, seats);
     }
 
     fn least_child(&self, place: usize) -> Option<(usize, Entry)> {
@@ -131,7 +123,7 @@ impl<S: Storage> Heap<S> {
     ///
     /// Behind those that are listed for good stand the candidates, in order: children of the listed ones. No more of them
     /// are kept than could still be listed.
-    pub(super) fn list(&self, listed: &mut [Member], places: &impl Places) -> usize {
+    pub(super) fn list(&self, listed: &mut [Member], seats: &Seats<'_>) -> usize {
         let entries = self.entries.items();
         let (Some(first), Some(slot)) = (self.first(), listed.first_mut()) else { return 0 };
         *slot = first.member();
@@ -142,11 +134,11 @@ impl<S: Storage> Heap<S> {
             if done == listed.len() {
                 break;
             }
-            let start = places.get(member) * CHILDREN + 1;
+            let start = seats.place(member) * CHILDREN + 1;
             let children = entries.get(start..entries.len().min(start + CHILDREN)).unwrap_or_default();
             for child in children {
                 let candidates = listed.get(done..end).unwrap_or_default();
-                let is_behind = |other: &Member| entries.get(places.get(*other)).is_some_and(|other| other > child);
+                let is_behind = |other: &Member| entries.get(seats.place(*other)).is_some_and(|other| other > child);
                 let before = candidates.iter().rev().take_while(|other| is_behind(other)).count();
                 let place = end - before;
                 if end < listed.len() {
@@ -172,19 +164,8 @@ mod tests {
 
     use super::*;
     use crate::handlespace::policy::lists::Allocated;
+    use crate::handlespace::policy::seats::Seat;
     use crate::random::Random;
-
-    struct InVec(Vec<usize>);
-
-    impl Places for InVec {
-        fn set(&mut self, member: Member, place: usize) {
-            self.0[member.0 as usize] = place;
-        }
-
-        fn get(&self, member: Member) -> usize {
-            self.0[member.0 as usize]
-        }
-    }
 
     #[test]
     fn it_lists_what_a_set_holds_in_the_same_order() {
@@ -192,16 +173,17 @@ mod tests {
             let mut random = Random::new(seed);
             let mut below = |limit: u64| random.u64() % limit;
             let members = 1 + below(700) as usize;
-            let (mut heap, mut places) = (Heap::<Allocated>::default(), InVec(vec![0; members]));
+            let (mut heap, mut seats) = (Heap::<Allocated>::default(), vec![Seat::new(0); members]);
+            let mut seats = Seats(&mut seats);
             let mut set: BTreeSet<Entry> = BTreeSet::new();
             for step in 0..4_000u32 {
                 let member = Member(below(members as u64) as u32);
                 let new = Entry::new(below(50), below(4) as u32, member);
                 let old = set.iter().find(|entry| entry.member() == member).copied();
                 match old {
-                    None => heap.push(new, &mut places),
-                    Some(_) if below(3) > 0 => heap.replace(places.get(member), new, &mut places),
-                    Some(_) => heap.remove(places.get(member), &mut places),
+                    None => heap.push(new, &mut seats),
+                    Some(_) if below(3) > 0 => heap.replace(seats.place(member), new, &mut seats),
+                    Some(_) => heap.remove(seats.place(member), &mut seats),
                 }
                 let left = old.is_some() && !heap.entries.contains(&new);
                 old.map(|old| set.remove(&old));
@@ -210,7 +192,7 @@ mod tests {
                 }
                 if step % 37 == 0 {
                     let mut listed = vec![Member(u32::MAX); below(members as u64 + 3) as usize];
-                    let count = heap.list(&mut listed, &places);
+                    let count = heap.list(&mut listed, &seats);
                     let expected: Vec<Member> =
                         set.iter().take(listed.len()).map(|entry| entry.member()).collect();
                     assert_eq!(listed[..count], expected, "seed {seed}, step {step}");

@@ -79,15 +79,3 @@ impl<T: Copy + Debug + Send, const N: usize> List<T> for heapless::Vec<T, N> {
         self.pop()
     }
 }
-
-/// The list's item at `place`, for a list that has one item a member: a list that is too short grows.
-pub(super) fn at<T: Copy, L: List<T>>(list: &mut L, place: usize, empty: T) -> Option<&mut T> {
-    while list.items().len() <= place {
-        let before = list.items().len();
-        list.push(empty);
-        if list.items().len() == before {
-            return None;
-        }
-    }
-    list.items_mut().get_mut(place)
-}

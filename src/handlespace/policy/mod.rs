@@ -1,8 +1,8 @@
 //! The selection policies of RFC 5356 and nine more that rsplib has, one file each.
 //!
-//! A policy says in which order a pool's members are given to users. It knows them by number ([`Member`]) and keeps what
-//! it needs to know of them in lists of its own, for a registrar in allocated storage ([`Allocated`]), for a user's cache
-//! in storage of a fixed capacity ([`Fixed`]). Each way to choose has its structure:
+//! A policy says in which order a pool's members are given to users. It knows them by number ([`Member`]), notes two
+//! numbers for each ([`Seats`]), and has lists of its own: for a registrar in allocated storage ([`Allocated`]), for a
+//! user's cache in storage of a fixed capacity ([`Fixed`]). Each way to choose has its structure:
 //!
 //! | policies | structure | joining, leaving, changing | k of n members |
 //! |---|---|---|---|
@@ -32,6 +32,7 @@ mod randomized_least_used_with_degradation;
 mod randomized_priority_least_used;
 mod randomized_priority_least_used_with_degradation;
 mod round_robin;
+mod seats;
 mod sum_tree;
 mod weighted_random;
 mod weighted_random_with_distance;
@@ -40,6 +41,8 @@ mod weighted_round_robin;
 #[cfg(feature = "alloc")]
 pub use self::lists::Allocated;
 pub use self::lists::{Fixed, List, Storage};
+pub(crate) use self::seats::Seat;
+pub use self::seats::Seats;
 
 use core::fmt::Debug;
 
@@ -70,16 +73,16 @@ impl Member {
 /// removed when it leaves.
 pub trait SelectionPolicy: Debug + Send {
     /// A member has come, with the values `policy`.
-    fn add(&mut self, member: Member, policy: &Policy<'_>);
+    fn add(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>);
 
     /// A member has registered again, with the values `policy`, which may be the same as before.
-    fn update(&mut self, member: Member, policy: &Policy<'_>);
+    fn update(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>);
 
     /// A member leaves.
-    fn remove(&mut self, member: Member);
+    fn remove(&mut self, seats: &mut Seats<'_>, member: Member);
 
     /// Chooses different members, the best first, as many as `chosen` has room for or there are; and returns how many.
-    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize;
+    fn select(&mut self, seats: &mut Seats<'_>, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize;
 }
 
 /// Random numbers for a policy: the same seed gives the same numbers.
@@ -97,7 +100,7 @@ impl RandomSource for Random {
 /// A policy that is known here, or one of the embedder's.
 #[derive(Debug)]
 pub(crate) enum Selector<S: Storage> {
-    RoundRobin(RoundRobin<S>),
+    RoundRobin(RoundRobin),
     WeightedRoundRobin(WeightedRoundRobin<S>),
     Random(RandomPolicy<S>),
     ByWeight(ByWeight<S>),
@@ -164,19 +167,19 @@ macro_rules! at_work {
 }
 
 impl<S: Storage> SelectionPolicy for Selector<S> {
-    fn add(&mut self, member: Member, policy: &Policy<'_>) {
-        at_work!(self, at_work => at_work.add(member, policy));
+    fn add(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
+        at_work!(self, at_work => at_work.add(seats, member, policy));
     }
 
-    fn update(&mut self, member: Member, policy: &Policy<'_>) {
-        at_work!(self, at_work => at_work.update(member, policy));
+    fn update(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
+        at_work!(self, at_work => at_work.update(seats, member, policy));
     }
 
-    fn remove(&mut self, member: Member) {
-        at_work!(self, at_work => at_work.remove(member));
+    fn remove(&mut self, seats: &mut Seats<'_>, member: Member) {
+        at_work!(self, at_work => at_work.remove(seats, member));
     }
 
-    fn select(&mut self, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
-        at_work!(self, at_work => at_work.select(random, chosen))
+    fn select(&mut self, seats: &mut Seats<'_>, random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        at_work!(self, at_work => at_work.select(seats, random, chosen))
     }
 }

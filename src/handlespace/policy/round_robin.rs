@@ -1,70 +1,53 @@
 //! Round Robin (RFC 5356 §4.1): a circular list, and a head that goes one further with each resolution.
 
-use super::lists::{List, Storage, at};
-use super::{Member, RandomSource, SelectionPolicy};
+use super::{Member, RandomSource, Seats, SelectionPolicy};
 use crate::wire::Policy;
 
-/// A member's neighbours in the circle.
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    previous: Member,
-    next: Member,
-}
-
-/// The circular list.
+/// The circular list. In a member's seat stand the member before it and the one behind it.
 #[derive(Debug)]
-pub(crate) struct RoundRobin<S: Storage> {
-    links: S::List<Link>,
+pub(crate) struct RoundRobin {
     /// With which member the next list begins; none if there is no member.
     head: Member,
     /// The member that came last. The next one comes behind it.
     last: Member,
 }
 
-impl<S: Storage> Default for RoundRobin<S> {
+impl Default for RoundRobin {
     fn default() -> Self {
-        Self { links: S::List::default(), head: Member::NONE, last: Member::NONE }
+        Self { head: Member::NONE, last: Member::NONE }
     }
 }
 
-impl<S: Storage> RoundRobin<S> {
-    fn link(&self, member: Member) -> Option<Link> {
-        self.links.items().get(member.place()).copied()
-    }
-
-    fn change(&mut self, member: Member, change: impl FnOnce(&mut Link)) {
-        if let Some(link) = self.links.items_mut().get_mut(member.place()) {
-            change(link);
-        }
-    }
+/// Puts two members next to each other.
+fn link(seats: &mut Seats<'_>, before: Member, behind: Member) {
+    let [previous, _] = seats.get(before);
+    seats.set(before, [previous, behind.0]);
+    let [_, next] = seats.get(behind);
+    seats.set(behind, [before.0, next]);
 }
 
-impl<S: Storage> SelectionPolicy for RoundRobin<S> {
-    fn add(&mut self, member: Member, _policy: &Policy<'_>) {
-        let alone = Link { previous: member, next: member };
-        let previous = self.last;
-        let link = self.link(previous).map_or(alone, |last| Link { previous, next: last.next });
-        let Some(place) = at(&mut self.links, member.place(), link) else { return };
-        *place = link;
-        if previous == Member::NONE {
+impl SelectionPolicy for RoundRobin {
+    fn add(&mut self, seats: &mut Seats<'_>, member: Member, _policy: &Policy<'_>) {
+        if self.last == Member::NONE {
+            seats.set(member, [member.0, member.0]);
             self.head = member;
         } else {
-            self.change(link.next, |next| next.previous = member);
-            self.change(previous, |last| last.next = member);
+            let [_, next] = seats.get(self.last);
+            link(seats, self.last, member);
+            link(seats, member, Member(next));
         }
         self.last = member;
     }
 
-    fn update(&mut self, _member: Member, _policy: &Policy<'_>) {}
+    fn update(&mut self, _seats: &mut Seats<'_>, _member: Member, _policy: &Policy<'_>) {}
 
-    fn remove(&mut self, member: Member) {
-        let Some(Link { previous, next }) = self.link(member) else { return };
+    fn remove(&mut self, seats: &mut Seats<'_>, member: Member) {
+        let [previous, next] = seats.get(member).map(Member);
         if next == member {
-            (self.head, self.last) = (Member::NONE, Member::NONE);
+            *self = Self::default();
             return;
         }
-        self.change(previous, |previous| previous.next = next);
-        self.change(next, |next| next.previous = previous);
+        link(seats, previous, next);
         if self.head == member {
             self.head = next;
         }
@@ -74,19 +57,19 @@ impl<S: Storage> SelectionPolicy for RoundRobin<S> {
     }
 
     /// RFC 5356 §4.1.2: the members from the head on; then the head advances by one.
-    fn select(&mut self, _random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
-        let head = self.head;
-        let (mut next, mut count) = (head, 0);
+    fn select(&mut self, seats: &mut Seats<'_>, _random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        let start = self.head;
+        let (mut next, mut count) = (start, 0);
         for place in chosen {
-            let Some(link) = self.link(next) else { break };
-            *place = next;
-            if count == 0 {
-                self.head = link.next;
-            }
-            count += 1;
-            next = link.next;
-            if next == head {
+            if next == Member::NONE || (count > 0 && next == start) {
                 break;
+            }
+            *place = next;
+            count += 1;
+            let [_, behind] = seats.get(next);
+            next = Member(behind);
+            if count == 1 {
+                self.head = next;
             }
         }
         count

@@ -1,27 +1,20 @@
-//! Weights with their sums (a Fenwick tree): drawing by weight, and changing one, take log n steps.
+//! Weights' sums (a Fenwick tree): drawing by weight, and changing one, take log n steps.
 
 use super::Member;
-use super::by_weight::Weight;
-use super::lists::{List, Storage, at};
+use super::lists::{List, Storage};
 
-/// What is kept for each member, by number.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// The sum of the weights of the last members up to this one; how many is the lowest bit of its number plus one.
-    sum: u64,
-    weight: Weight,
-}
-
-/// The members' weights.
+/// Sums of the members' weights.
 #[derive(Debug)]
 pub(super) struct SumTree<S: Storage> {
-    nodes: S::List<Node>,
+    /// For each member the sum of the weights of the last ones up to it; how many is the lowest bit of its number plus
+    /// one.
+    sums: S::List<u64>,
     total: u64,
 }
 
 impl<S: Storage> Default for SumTree<S> {
     fn default() -> Self {
-        Self { nodes: S::List::default(), total: 0 }
+        Self { sums: S::List::default(), total: 0 }
     }
 }
 
@@ -31,60 +24,42 @@ impl<S: Storage> SumTree<S> {
         self.total
     }
 
-    pub(super) fn weight(&self, member: Member) -> Weight {
-        self.nodes.items().get(member.place()).map_or(Weight::fixed(0), |node| node.weight)
-    }
-
-    /// Sets a member's weight.
-    pub(super) fn set(&mut self, member: Member, weight: Weight) {
-        while self.nodes.items().len() <= member.place() {
-            // A new node, without weight of its own: it sums up what stands before it.
-            let place = self.nodes.items().len();
+    /// Makes room for a member, whose weight is 0.
+    pub(super) fn make_room(&mut self, member: Member) {
+        while self.sums.items().len() <= member.place() {
+            let place = self.sums.items().len();
+            // It sums up what stands before it.
             let covered = 1usize << (place + 1).trailing_zeros();
             let parts = core::iter::successors(Some(1), |step| Some(step * 2)).take_while(|step| *step < covered);
-            let sum = parts.filter_map(|step| self.nodes.items().get(place - step)).map(|node| node.sum).sum();
-            self.nodes.push(Node { sum, weight: Weight::fixed(0) });
-            if self.nodes.items().len() == place {
+            let sum = parts.filter_map(|step| self.sums.items().get(place - step)).sum();
+            self.sums.push(sum);
+            if self.sums.items().len() == place {
                 return;
             }
         }
-        let Some(node) = at(&mut self.nodes, member.place(), Node { sum: 0, weight: Weight::fixed(0) }) else { return };
-        let old = core::mem::replace(&mut node.weight, weight);
-        if old.weight != weight.weight {
-            self.change(member, old.weight, weight.weight);
-        }
     }
 
-    /// Lets a member's weight not count, until it is put back.
-    pub(super) fn take_out(&mut self, member: Member) {
-        self.change(member, self.weight(member).weight, 0);
-    }
-
-    /// Lets the weight of a member that was taken out count again.
-    pub(super) fn put_back(&mut self, member: Member) {
-        self.change(member, 0, self.weight(member).weight);
-    }
-
-    fn change(&mut self, member: Member, old: u32, new: u32) {
+    /// Changes a member's weight.
+    pub(super) fn change(&mut self, member: Member, old: u32, new: u32) {
         let by = u64::from(new).wrapping_sub(old.into());
         self.total = self.total.wrapping_add(by);
         let mut number = member.place() + 1;
-        while let Some(node) = self.nodes.items_mut().get_mut(number - 1) {
-            node.sum = node.sum.wrapping_add(by);
+        while let Some(sum) = self.sums.items_mut().get_mut(number - 1) {
+            *sum = sum.wrapping_add(by);
             number += number & number.wrapping_neg();
         }
     }
 
     /// The member at which the sum of the weights up to and including its own exceeds `number`, which is below the total.
     pub(super) fn find(&self, mut number: u64) -> Member {
-        let nodes = self.nodes.items();
+        let sums = self.sums.items();
         let mut place = 0;
-        let mut step = nodes.len().checked_ilog2().map_or(0, |bits| 1 << bits);
+        let mut step = sums.len().checked_ilog2().map_or(0, |bits| 1 << bits);
         while step > 0 {
-            if let Some(node) = nodes.get(place + step - 1)
-                && node.sum <= number
+            if let Some(sum) = sums.get(place + step - 1)
+                && *sum <= number
             {
-                number -= node.sum;
+                number -= sum;
                 place += step;
             }
             step /= 2;
@@ -105,10 +80,11 @@ mod tests {
         let mut tree = SumTree::<Allocated>::default();
         let mut weights = [3, 0, 5, 1, 0, 0, 7, 2, 4];
         for (member, weight) in (0..).zip(weights) {
-            tree.set(Member(member), Weight::fixed(weight));
+            tree.make_room(Member(member));
+            tree.change(Member(member), 0, weight);
         }
         for (member, new) in [(0, 0), (8, 9), (4, 6), (2, 1)] {
-            tree.set(Member(member), Weight::fixed(new));
+            tree.change(Member(member), weights[member as usize], new);
             weights[member as usize] = new;
             let expected: Vec<Member> =
                 (0..).zip(weights).flat_map(|(member, weight)| (0..weight).map(move |_| Member(member))).collect();
@@ -118,13 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn members_may_come_in_any_order_and_be_taken_out_for_a_while() {
+    fn members_may_come_in_any_order() {
         let mut tree = SumTree::<Allocated>::default();
-        tree.set(Member(6), Weight::fixed(2));
-        tree.set(Member(1), Weight::fixed(3));
-        tree.take_out(Member(1));
-        assert_eq!((tree.total(), tree.find(0), tree.find(1)), (2, Member(6), Member(6)));
-        tree.put_back(Member(1));
+        tree.make_room(Member(6));
+        tree.change(Member(6), 0, 2);
+        tree.change(Member(1), 0, 3);
         assert_eq!((tree.total(), tree.find(2), tree.find(3)), (5, Member(1), Member(6)));
+        tree.make_room(Member(7));
+        tree.change(Member(7), 0, 1);
+        assert_eq!((tree.total(), tree.find(4), tree.find(5)), (6, Member(6), Member(7)));
     }
 }
