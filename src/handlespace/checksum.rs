@@ -21,16 +21,24 @@ pub struct OwnerChecksum {
 impl OwnerChecksum {
     /// Adds an element.
     pub fn add(&mut self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) {
-        let block = block_sum(pool_handle, identifier);
-        self.sum = (self.sum + block) % MODULUS;
-        self.blocks += usize::from(block != 0);
+        self.add_block(Block::new(HandleSum::new(pool_handle), identifier));
     }
 
     /// Removes an element that was added.
     pub fn remove(&mut self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) {
-        let block = block_sum(pool_handle, identifier);
-        self.sum = (self.sum + MODULUS - block % MODULUS) % MODULUS;
-        self.blocks -= usize::from(block != 0 && self.blocks > 0);
+        self.remove_block(Block::new(HandleSum::new(pool_handle), identifier));
+    }
+
+    pub(super) const fn add_block(&mut self, Block(block): Block) {
+        let sum = self.sum + block;
+        self.sum = if sum >= MODULUS { sum - MODULUS } else { sum };
+        self.blocks += (block != 0) as usize;
+    }
+
+    pub(super) const fn remove_block(&mut self, Block(block): Block) {
+        let sum = self.sum + MODULUS - block;
+        self.sum = if sum >= MODULUS { sum - MODULUS } else { sum };
+        self.blocks -= (block != 0 && self.blocks > 0) as usize;
     }
 
     /// The checksum.
@@ -41,18 +49,38 @@ impl OwnerChecksum {
     }
 }
 
-/// The sum over an element's block: the pool handle, padded with zeros to a multiple of 4, and the PE identifier. It
-/// is at most 0xffff, and zero only if all octets are.
-fn block_sum(pool_handle: PoolHandle<'_>, identifier: PeIdentifier) -> u32 {
-    let mut sum = u64::from(identifier.0 >> 16) + u64::from(identifier.0 & 0xffff);
-    for pair in pool_handle.octets().chunks(2) {
-        let word = [pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)];
-        sum += u64::from(u16::from_be_bytes(word));
-    }
-    while sum > u64::from(MODULUS) {
+/// Brings a sum into 16 bits. It becomes zero only if it was.
+const fn fold(sum: u64) -> u32 {
+    let mut sum = sum;
+    while sum > MODULUS as u64 {
         sum = (sum >> 16) + (sum & 0xffff);
     }
     sum as u32
+}
+
+/// The sum over a pool handle, padded with zeros to a multiple of 4: the same for all elements of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandleSum(u32);
+
+impl HandleSum {
+    pub(super) fn new(pool_handle: PoolHandle<'_>) -> Self {
+        let words = pool_handle.octets().chunks(2).map(|pair| {
+            let word = [pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)];
+            u64::from(u16::from_be_bytes(word))
+        });
+        Self(fold(words.sum()))
+    }
+}
+
+/// The sum over an element's block: the pool handle, padded, and the PE identifier. It is at most 0xffff, and zero only if
+/// all octets are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block(u32);
+
+impl Block {
+    pub(super) const fn new(handle: HandleSum, identifier: PeIdentifier) -> Self {
+        Self(fold(handle.0 as u64 + (identifier.0 >> 16) as u64 + (identifier.0 & 0xffff) as u64))
+    }
 }
 
 #[cfg(test)]

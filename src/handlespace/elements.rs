@@ -82,11 +82,9 @@ impl Elements {
     }
 
     fn keep(&mut self, octets: &[u8]) -> Octets {
-        if octets.len() <= INLINE {
-            let mut inline = [0; INLINE];
-            for (place, octet) in inline.iter_mut().zip(octets) {
-                *place = *octet;
-            }
+        let mut inline = [0; INLINE];
+        if let Some(place) = inline.get_mut(..octets.len()) {
+            place.copy_from_slice(octets);
             return Octets::Inline { length: octets.len() as u8, octets: inline };
         }
         let number = self.free_long.pop().unwrap_or(self.long.len() as u32);

@@ -3,11 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::checksum::OwnerChecksum;
+use super::checksum::{Block, OwnerChecksum};
 use super::element::ElementIndex;
 use super::elements::Elements;
 use super::policy::List;
-use crate::wire::{PeChecksum, PeIdentifier, PoolHandle, ServerIdentifier};
+use crate::wire::{PeChecksum, ServerIdentifier};
 
 /// The elements of one registrar, in any order: who leaves gives its place to the last one.
 #[derive(Debug, Default)]
@@ -29,15 +29,14 @@ impl Owners {
         elements: &mut Elements,
         index: ElementIndex,
         home: ServerIdentifier,
-        pool_handle: PoolHandle<'_>,
-        identifier: PeIdentifier,
+        block: Block,
     ) {
         let owner = self.owners.entry(home).or_default();
         if let Some(slot) = elements.slot_mut(index) {
             slot.owner_place = owner.elements.len() as u32;
         }
         List::push(&mut owner.elements, index.0);
-        owner.checksum.add(pool_handle, identifier);
+        owner.checksum.add_block(block);
     }
 
     /// An element leaves its home.
@@ -46,13 +45,12 @@ impl Owners {
         elements: &mut Elements,
         index: ElementIndex,
         home: ServerIdentifier,
-        pool_handle: PoolHandle<'_>,
-        identifier: PeIdentifier,
+        block: Block,
     ) {
         let Some(owner) = self.owners.get_mut(&home) else { return };
         let Some(place) = elements.slot(index).map(|slot| slot.owner_place) else { return };
         let Some(last) = owner.elements.pop() else { return };
-        owner.checksum.remove(pool_handle, identifier);
+        owner.checksum.remove_block(block);
         if let Some(entry) = owner.elements.get_mut(place as usize) {
             *entry = last;
             if let Some(moved) = elements.slot_mut(ElementIndex(last)) {

@@ -7,6 +7,7 @@ use core::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
+use super::checksum::{Block, HandleSum};
 use super::element::{ElementIndex, PoolIndex};
 use super::policy::{Allocated, List, Member, Seat, Seats, SelectionPolicy, Selector};
 use crate::random::Random;
@@ -53,6 +54,7 @@ impl Handle {
 #[derive(Debug)]
 pub(super) struct Pool {
     handle: Handle,
+    handle_sum: HandleSum,
     pub(super) policy_type: PolicyType,
     pub(super) transport_protocol: TransportProtocol,
     pub(super) transport_use: TransportUse,
@@ -72,6 +74,7 @@ impl Pool {
     pub(super) fn new(handle: PoolHandle<'_>, first: &PoolElement<'_>, policy: Selector<Allocated>) -> Self {
         Self {
             handle: Handle::new(handle),
+            handle_sum: HandleSum::new(handle),
             policy_type: first.policy.policy_type(),
             transport_protocol: first.user_transport.protocol(),
             transport_use: first.user_transport.transport_use(),
@@ -85,6 +88,11 @@ impl Pool {
 
     pub(super) fn handle(&self) -> PoolHandle<'_> {
         PoolHandle::new(self.handle.octets())
+    }
+
+    /// What a member adds to its owner's checksum.
+    pub(super) const fn checksum_block(&self, identifier: PeIdentifier) -> Block {
+        Block::new(self.handle_sum, identifier)
     }
 
     /// How many elements it has.

@@ -269,7 +269,7 @@ impl Handlespace {
         let index = elements.insert(pool_index, scratch.get(..length).unwrap_or_default());
         if let Some(pool) = pools.get_mut(pool_index) {
             let member = pool.add(index, element.identifier, &element.policy, hasher);
-            owners.add(elements, index, element.home, pool.handle(), element.identifier);
+            owners.add(elements, index, element.home, pool.checksum_block(element.identifier));
             if let Some(slot) = elements.slot_mut(index) {
                 slot.member = member;
             }
@@ -291,8 +291,8 @@ impl Handlespace {
         let previous_home = old.home();
         pool.update(member, &element.policy);
         if previous_home != element.home {
-            owners.remove(elements, index, previous_home, pool.handle(), element.identifier);
-            owners.add(elements, index, element.home, pool.handle(), element.identifier);
+            owners.remove(elements, index, previous_home, pool.checksum_block(element.identifier));
+            owners.add(elements, index, element.home, pool.checksum_block(element.identifier));
         }
         elements.replace(index, scratch.get(..length).unwrap_or_default());
         Registered::Updated { previous_home }
@@ -327,7 +327,7 @@ impl Handlespace {
         let (pool_index, member) = (element.slot.pool, element.slot.member);
         let (home, identifier) = (element.home(), element.identifier());
         if let Some(pool) = pools.get_mut(pool_index) {
-            owners.remove(elements, index, home, pool.handle(), identifier);
+            owners.remove(elements, index, home, pool.checksum_block(identifier));
             if pool.len() == 1 {
                 pools.remove(pool_index);
             } else {
@@ -342,10 +342,10 @@ impl Handlespace {
     pub fn set_home(&mut self, index: ElementIndex, home: ServerIdentifier) {
         let Self { elements, owners, pools, .. } = self;
         let Some(element) = elements.get(index) else { return };
-        let Some(pool_handle) = pools.get(element.slot.pool).map(Pool::handle) else { return };
-        let (previous_home, identifier) = (element.home(), element.identifier());
-        owners.remove(elements, index, previous_home, pool_handle, identifier);
-        owners.add(elements, index, home, pool_handle, identifier);
+        let Some(pool) = pools.get(element.slot.pool) else { return };
+        let (previous_home, block) = (element.home(), pool.checksum_block(element.identifier()));
+        owners.remove(elements, index, previous_home, block);
+        owners.add(elements, index, home, block);
         elements.set_home(index, home);
     }
 

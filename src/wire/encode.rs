@@ -51,39 +51,46 @@ pub(crate) trait Sink {
     /// Writes `length` into the 16-bit field at `at`.
     fn set_length(&mut self, at: usize, length: usize);
 
-    fn u8(&mut self, value: u8) {
-        self.put(&[value]);
-    }
+    /// Writes numbers of 32 bits, at least one, all at once.
+    fn words<const N: usize>(&mut self, first: u32, more: [u32; N]);
 
-    fn u16(&mut self, value: u16) {
-        self.put(&value.to_be_bytes());
-    }
-
+    #[inline]
     fn u32(&mut self, value: u32) {
-        self.put(&value.to_be_bytes());
+        self.words(value, []);
     }
 
     /// Pads with zeros to a multiple of 4.
+    #[inline]
     fn align(&mut self) {
         let position = self.position();
-        let missing = padded(position).saturating_sub(position);
-        self.put([0; 3].get(..missing).unwrap_or_default());
+        let missing = position.wrapping_neg() & 3;
+        if missing > 0 {
+            self.put([0; 3].get(..missing).unwrap_or_default());
+        }
     }
 
-    /// Writes a type-length-value parameter. `value` writes the value.
+    /// Writes a type-length-value parameter, whose value begins with some numbers of 32 bits. `rest` writes what stands
+    /// behind them.
     ///
     /// Padding is written ahead of the next sibling, not behind the value. So a parameter's length covers the
     /// padding between nested parameters but not that behind the last, as RFC 5354 §2 has it.
-    fn parameter(&mut self, parameter_type: u16, value: impl FnOnce(&mut Self))
+    #[inline(always)]
+    fn parameter<const N: usize>(&mut self, parameter_type: u16, fixed: [u32; N], rest: impl FnOnce(&mut Self))
     where
         Self: Sized,
     {
         self.align();
         let start = self.position();
-        self.u16(parameter_type);
-        self.u16(0);
-        value(self);
-        self.set_length(start.saturating_add(2), self.position().saturating_sub(start));
+        self.words(u32::from(parameter_type) << 16, fixed);
+        rest(self);
+        self.set_length(start.wrapping_add(2), self.position().wrapping_sub(start));
+    }
+
+    /// Writes a parameter whose value is nothing but some numbers of 32 bits.
+    #[inline(always)]
+    fn short_parameter<const N: usize>(&mut self, parameter_type: u16, value: [u32; N]) {
+        self.align();
+        self.words(u32::from(parameter_type) << 16 | (4 + 4 * N) as u32, value);
     }
 }
 
@@ -96,7 +103,12 @@ pub(crate) struct Counter {
 impl Sink for Counter {
     #[inline]
     fn put(&mut self, octets: &[u8]) {
-        self.position = self.position.saturating_add(octets.len());
+        self.position = self.position.wrapping_add(octets.len());
+    }
+
+    #[inline]
+    fn words<const N: usize>(&mut self, _first: u32, _more: [u32; N]) {
+        self.position = self.position.wrapping_add(4 + 4 * N);
     }
 
     #[inline]
@@ -111,16 +123,19 @@ impl Sink for Counter {
 /// Writes into a buffer. What does not fit is counted, and [`Writer::finish`] says so.
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
+    /// It cannot wrap around: that would take as many octets as there are addresses.
     position: usize,
     too_long: Option<usize>,
 }
 
 impl<'b> Writer<'b> {
+    #[inline]
     pub(crate) fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, position: 0, too_long: None }
     }
 
     /// How many octets have been written.
+    #[inline]
     pub(crate) fn finish(self) -> Result<usize, EncodeError> {
         match self.too_long {
             Some(length) => Err(EncodeError::TooLong { length }),
@@ -135,11 +150,21 @@ impl<'b> Writer<'b> {
 impl Sink for Writer<'_> {
     #[inline]
     fn put(&mut self, octets: &[u8]) {
-        let end = self.position.saturating_add(octets.len());
-        if let Some(place) = self.buffer.get_mut(self.position..end) {
+        if let Some(place) = self.buffer.get_mut(self.position..).and_then(|rest| rest.get_mut(..octets.len())) {
             place.copy_from_slice(octets);
         }
-        self.position = end;
+        self.position = self.position.wrapping_add(octets.len());
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&mut self, first: u32, more: [u32; N]) {
+        let length = 4 + 4 * N;
+        if let Some(place) = self.buffer.get_mut(self.position..).and_then(|rest| rest.get_mut(..length)) {
+            for (place, word) in place.as_chunks_mut().0.iter_mut().zip(core::iter::once(first).chain(more)) {
+                *place = word.to_be_bytes();
+            }
+        }
+        self.position = self.position.wrapping_add(length);
     }
 
     #[inline]
@@ -147,12 +172,12 @@ impl Sink for Writer<'_> {
         self.position
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_length(&mut self, at: usize, length: usize) {
         match u16::try_from(length) {
             Ok(value) => {
-                if let Some(place) = self.buffer.get_mut(at..at.saturating_add(2)) {
-                    place.copy_from_slice(&value.to_be_bytes());
+                if let Some(place) = self.buffer.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                    *place = value.to_be_bytes();
                 }
             }
             Err(_) => self.too_long = Some(length),

@@ -311,8 +311,7 @@ impl<'a> Body<'a> {
             Self::HandleTableRequest { .. } | Self::ListRequest => {}
             Self::HandleTableResponse(response) => response.pool_entries.write(sink),
             Self::HandleUpdate(update) => {
-                sink.u16(update.action.to_wire());
-                sink.u16(0);
+                sink.u32(u32::from(update.action.to_wire()) << 16);
                 write_pool_handle(sink, update.pool_handle);
                 update.pool_element.write(sink);
             }

@@ -70,9 +70,7 @@ impl<'a> Header<'a> {
 
 /// Writes a message: header, what `body` writes, padding.
 pub(crate) fn write_message<S: Sink>(sink: &mut S, message_type: u8, flags: u8, body: impl FnOnce(&mut S)) {
-    sink.u8(message_type);
-    sink.u8(flags);
-    sink.u16(0);
+    sink.u32(u32::from(message_type) << 24 | u32::from(flags) << 16);
     body(sink);
     sink.set_length(2, sink.position());
     sink.align();

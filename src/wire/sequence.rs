@@ -8,9 +8,12 @@ use super::tlv::{Parameters, RawParameter};
 
 /// What a [`Sequence`] is made of: a parameter.
 pub trait Item<'a>: Copy + PartialEq + fmt::Debug {
-    /// The value in a parameter; `None` if the parameter is of another type. Parameters in a received message have
-    /// been checked before.
+    /// The value in a parameter of such a type. Parameters in a received message have been checked before, so that there
+    /// is one.
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self>;
+
+    /// Whether parameters of a type hold such values.
+    fn is_type(parameter_type: u16) -> bool;
 }
 
 /// Writing is apart from [`Item`], to keep the sink private.
@@ -72,9 +75,24 @@ impl<'a, T: Item<'a>> Sequence<'a, T> {
 }
 
 impl<'a, T: Item<'a> + WriteItem> WriteItem for Sequence<'a, T> {
+    /// What was received goes on as it came.
+    #[inline]
     fn write(&self, sink: &mut impl Sink) {
-        for value in self.iter() {
-            value.write(sink);
+        match self.source {
+            Source::Values(values) => {
+                for value in values {
+                    value.write(sink);
+                }
+            }
+            Source::Received(region) => {
+                let mut parameters = Parameters::new(region, 0);
+                while let Ok(Some(parameter)) = parameters.next() {
+                    if T::is_type(parameter.parameter_type) {
+                        sink.align();
+                        sink.put(parameter.octets);
+                    }
+                }
+            }
         }
     }
 }
@@ -94,7 +112,9 @@ impl<'a, T: Item<'a>> Iterator for Iter<'a, T> {
             return Some(*value);
         }
         while let Ok(Some(parameter)) = self.parameters.next() {
-            if let Some(value) = T::from_parameter(&parameter) {
+            if T::is_type(parameter.parameter_type)
+                && let Some(value) = T::from_parameter(&parameter)
+            {
                 return Some(value);
             }
         }

@@ -154,6 +154,11 @@ impl<'a> Unknown<'a> {
         Self { region: octets }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.region.is_empty()
+    }
+
     /// The parameters, in order.
     pub fn iter(&self) -> impl Iterator<Item = RawParameter<'a>> + use<'a> {
         let mut parameters = Parameters::new(self.region, 0);
@@ -168,7 +173,11 @@ impl<'a> Unknown<'a> {
         })
     }
 
+    #[inline]
     pub(crate) fn write(&self, sink: &mut impl Sink) {
+        if self.is_empty() {
+            return;
+        }
         for parameter in self.iter() {
             sink.align();
             sink.put(parameter.octets);

@@ -121,36 +121,38 @@ impl<S: Storage> Heap<S> {
 
     /// Lists the first ones in order, as many as fit, and returns how many. Nothing changes.
     ///
-    /// Behind those that are listed for good stand the candidates, in order: children of the listed ones. No more of them
-    /// are kept than could still be listed.
-    pub(super) fn list(&self, listed: &mut [Member], seats: &Seats<'_>) -> usize {
+    /// Until the end the places in the heap are listed, and not the members. Behind those that are listed for good stand
+    /// the candidates, in order: children of the listed ones, and no more than could still be listed.
+    pub(super) fn list(&self, listed: &mut [Member]) -> usize {
         let entries = self.entries.items();
-        let (Some(first), Some(slot)) = (self.first(), listed.first_mut()) else { return 0 };
-        *slot = first.member();
-        let (mut done, mut end) = (0, 1);
-        while done < end {
-            let Some(member) = listed.get(done).copied() else { break };
-            done += 1;
-            if done == listed.len() {
-                break;
-            }
-            let start = seats.place(member) * CHILDREN + 1;
-            let children = entries.get(start..entries.len().min(start + CHILDREN)).unwrap_or_default();
-            for child in children {
-                let candidates = listed.get(done..end).unwrap_or_default();
-                let is_behind = |other: &Member| entries.get(seats.place(*other)).is_some_and(|other| other > child);
-                let before = candidates.iter().rev().take_while(|other| is_behind(other)).count();
-                let place = end - before;
+        let entry = |listed: &[Member], at: usize| entries.get(listed.get(at)?.place()).copied();
+        let (mut done, mut end) = (0, 0);
+        let mut children = 0..entries.len().min(1);
+        while done < listed.len() {
+            for place in children {
+                let Some(child) = entries.get(place).copied() else { break };
+                let is_behind = |listed: &[Member], at| entry(listed, at).is_some_and(|other| other > child);
                 if end < listed.len() {
                     end += 1;
+                } else if !is_behind(listed, end - 1) {
+                    continue;
                 }
-                if let Some(room) = listed.get_mut(place..end).filter(|room| !room.is_empty()) {
-                    room.rotate_right(1);
-                    if let Some(slot) = room.first_mut() {
-                        *slot = child.member();
-                    }
+                let mut at = end - 1;
+                while at > done && is_behind(listed, at - 1) {
+                    listed.copy_within(at - 1..at, at);
+                    at -= 1;
+                }
+                if let Some(slot) = listed.get_mut(at) {
+                    *slot = Member(place as u32);
                 }
             }
+            let Some(place) = listed.get(done).filter(|_| done < end).map(|member| member.place()) else { break };
+            done += 1;
+            let first = place * CHILDREN + 1;
+            children = first..first + CHILDREN;
+        }
+        for slot in listed.iter_mut().take(done) {
+            *slot = entries.get(slot.place()).map_or(Member::NONE, |entry| entry.member());
         }
         done
     }
@@ -192,7 +194,7 @@ mod tests {
                 }
                 if step % 37 == 0 {
                     let mut listed = vec![Member(u32::MAX); below(members as u64 + 3) as usize];
-                    let count = heap.list(&mut listed, &seats);
+                    let count = heap.list(&mut listed);
                     let expected: Vec<Member> =
                         set.iter().take(listed.len()).map(|entry| entry.member()).collect();
                     assert_eq!(listed[..count], expected, "seed {seed}, step {step}");

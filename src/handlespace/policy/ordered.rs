@@ -27,12 +27,14 @@ pub(crate) struct Ordered<S: Storage> {
     heap: Heap<S>,
     /// The last turn.
     turn: u32,
+    /// Whether there was ever a member whose rank grows as it is given.
+    has_steps: bool,
 }
 
 impl<S: Storage> Ordered<S> {
     /// By what `rank` makes of a member's values.
     pub(super) fn new(rank: fn(&Policy<'_>) -> Rank) -> Self {
-        Self { rank, heap: Heap::default(), turn: 0 }
+        Self { rank, heap: Heap::default(), turn: 0, has_steps: false }
     }
 
     fn next_turn(&mut self, seats: &mut Seats<'_>) -> u32 {
@@ -62,6 +64,7 @@ impl<S: Storage> SelectionPolicy for Ordered<S> {
     fn add(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
         let turn = self.next_turn(seats);
         let Rank { rank, step } = (self.rank)(policy);
+        self.has_steps |= step > 0;
         seats.set(member, [0, step]);
         self.heap.push(Entry::new(rank, turn, member), seats);
     }
@@ -72,6 +75,7 @@ impl<S: Storage> SelectionPolicy for Ordered<S> {
         let Rank { rank, step } = (self.rank)(policy);
         let [place, old_step] = seats.get(member);
         if step != old_step {
+            self.has_steps = true;
             seats.set(member, [place, step]);
         }
         let Some(old) = self.heap.get(place as usize) else { return };
@@ -87,17 +91,19 @@ impl<S: Storage> SelectionPolicy for Ordered<S> {
     /// The first one has had its turn, and goes behind its equals. The others are there in case it fails; they count as
     /// given where the RFC has all that are returned count.
     fn select(&mut self, seats: &mut Seats<'_>, _random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
-        let count = self.heap.list(chosen, seats);
-        let mut turn = if count > 0 { Some(self.next_turn(seats)) } else { None };
+        let count = self.heap.list(chosen);
+        let Some(first) = self.heap.first().filter(|_| count > 0) else { return 0 };
+        let turn = self.next_turn(seats);
+        if !self.has_steps {
+            self.heap.replace(0, Entry::new(first.rank(), turn, first.member()), seats);
+            return count;
+        }
         for member in chosen.iter().take(count) {
-            let turn = turn.take();
             let [place, step] = seats.get(*member);
-            if turn.is_none() && step == 0 {
-                continue;
-            }
             let Some(old) = self.heap.get(place as usize) else { continue };
+            let turn = if old.member() == first.member() { turn } else { old.turn() };
             let rank = old.rank().saturating_add(step.into());
-            self.heap.replace(place as usize, Entry::new(rank, turn.unwrap_or(old.turn()), *member), seats);
+            self.heap.replace(place as usize, Entry::new(rank, turn, *member), seats);
         }
         count
     }

@@ -147,9 +147,9 @@ impl<S: Storage> SelectionPolicy for WeightedRoundRobin<S> {
         {
             self.advance(seats, first.rank());
         }
-        let count = self.eligible.list(chosen, seats);
+        let count = self.eligible.list(chosen);
         let Some(first) = self.eligible.first() else { return 0 };
-        let more = chosen.get_mut(count..).map_or(0, |rest| self.waiting.list(rest, seats));
+        let more = chosen.get_mut(count..).map_or(0, |rest| self.waiting.list(rest));
         self.eligible.remove(0, seats);
         // Its next turn begins when this one must be over.
         self.insert(seats, first.member(), first.rank());

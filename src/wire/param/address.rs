@@ -25,16 +25,25 @@ pub(crate) fn read(parameter: &RawParameter<'_>) -> Result<Option<IpAddr>, Decod
     })
 }
 
+#[inline]
 pub(crate) fn write(sink: &mut impl Sink, address: IpAddr) {
     match address {
-        IpAddr::V4(address) => sink.parameter(IPV4_ADDRESS, |sink| sink.put(&address.octets())),
-        IpAddr::V6(address) => sink.parameter(IPV6_ADDRESS, |sink| sink.put(&address.octets())),
+        IpAddr::V4(address) => sink.short_parameter(IPV4_ADDRESS, [address.to_bits()]),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            let words = [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32];
+            sink.short_parameter(IPV6_ADDRESS, words);
+        }
     }
 }
 
 impl Item<'_> for IpAddr {
     fn from_parameter(parameter: &RawParameter<'_>) -> Option<Self> {
         read(parameter).ok().flatten()
+    }
+
+    fn is_type(parameter_type: u16) -> bool {
+        matches!(parameter_type, IPV4_ADDRESS | IPV6_ADDRESS)
     }
 }
 

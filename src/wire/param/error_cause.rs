@@ -156,12 +156,16 @@ impl<'a> Item<'a> for ErrorCause<'a> {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
         Some(Self::interpret(CauseCode(parameter.parameter_type), parameter.value()))
     }
+
+    fn is_type(_cause_code: u16) -> bool {
+        true
+    }
 }
 
 impl WriteItem for ErrorCause<'_> {
     fn write(&self, sink: &mut impl Sink) {
         // An error cause has the form of a parameter.
-        sink.parameter(self.code.0, |sink| match &self.information {
+        sink.parameter(self.code.0, [], |sink| match &self.information {
             CauseInformation::Octets(octets) => sink.put(octets),
             CauseInformation::Policy(policy) => policy.write(sink),
             CauseInformation::Transport(transport) => transport.write(sink),
@@ -189,5 +193,5 @@ pub(crate) fn read<'a>(parameter: &RawParameter<'a>) -> Result<Sequence<'a, Erro
 }
 
 pub(crate) fn write(sink: &mut impl Sink, causes: &Sequence<'_, ErrorCause<'_>>) {
-    sink.parameter(OPERATION_ERROR, |sink| causes.write(sink));
+    sink.parameter(OPERATION_ERROR, [], |sink| causes.write(sink));
 }

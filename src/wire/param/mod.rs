@@ -81,7 +81,7 @@ pub fn name(parameter_type: u16) -> &'static str {
 // The parameters whose value is a single field.
 
 pub(crate) fn write_pool_handle(sink: &mut impl Sink, handle: PoolHandle<'_>) {
-    sink.parameter(POOL_HANDLE, |sink| sink.put(handle.octets()));
+    sink.parameter(POOL_HANDLE, [], |sink| sink.put(handle.octets()));
 }
 
 pub(crate) fn read_pool_handle<'a>(parameter: &RawParameter<'a>) -> PoolHandle<'a> {
@@ -89,11 +89,11 @@ pub(crate) fn read_pool_handle<'a>(parameter: &RawParameter<'a>) -> PoolHandle<'
 }
 
 pub(crate) fn write_cookie(sink: &mut impl Sink, cookie: &[u8]) {
-    sink.parameter(COOKIE, |sink| sink.put(cookie));
+    sink.parameter(COOKIE, [], |sink| sink.put(cookie));
 }
 
 pub(crate) fn write_pe_identifier(sink: &mut impl Sink, identifier: PeIdentifier) {
-    sink.parameter(PE_IDENTIFIER, |sink| sink.u32(identifier.0));
+    sink.short_parameter(PE_IDENTIFIER, [identifier.0]);
 }
 
 pub(crate) fn read_pe_identifier(parameter: &RawParameter<'_>) -> Result<PeIdentifier, DecodeError> {
@@ -101,7 +101,7 @@ pub(crate) fn read_pe_identifier(parameter: &RawParameter<'_>) -> Result<PeIdent
 }
 
 pub(crate) fn write_pe_checksum(sink: &mut impl Sink, checksum: PeChecksum) {
-    sink.parameter(PE_CHECKSUM, |sink| sink.u16(checksum.0));
+    sink.parameter(PE_CHECKSUM, [], |sink| sink.put(&checksum.0.to_be_bytes()));
 }
 
 pub(crate) fn read_pe_checksum(parameter: &RawParameter<'_>) -> Result<PeChecksum, DecodeError> {
@@ -109,7 +109,7 @@ pub(crate) fn read_pe_checksum(parameter: &RawParameter<'_>) -> Result<PeChecksu
 }
 
 pub(crate) fn write_items(sink: &mut impl Sink, items: u32) {
-    sink.parameter(HANDLE_RESOLUTION_OPTION, |sink| sink.u32(items));
+    sink.short_parameter(HANDLE_RESOLUTION_OPTION, [items]);
 }
 
 pub(crate) fn read_items(parameter: &RawParameter<'_>) -> Result<u32, DecodeError> {

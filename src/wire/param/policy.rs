@@ -366,48 +366,45 @@ impl<'a> Policy<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn write(&self, sink: &mut impl Sink) {
-        sink.parameter(POLICY, |sink| {
-            sink.u32(self.policy_type().0);
-            match *self {
-                Self::RoundRobin | Self::Random => {}
-                Self::WeightedRoundRobin { weight: value }
-                | Self::WeightedRandom { weight: value }
-                | Self::Priority { priority: value }
-                | Self::LeastUsed { load: value }
-                | Self::RandomizedLeastUsed { load: value } => sink.u32(value),
-                Self::LeastUsedWithDegradation { load, degradation }
-                | Self::PriorityLeastUsed { load, degradation }
-                | Self::RandomizedPriorityLeastUsed { load, degradation }
-                | Self::RandomizedLeastUsedWithDegradation { load, degradation }
-                | Self::PriorityLeastUsedWithDegradation { load, degradation }
-                | Self::RandomizedPriorityLeastUsedWithDegradation { load, degradation } => {
-                    sink.u32(load);
-                    sink.u32(degradation);
-                }
-                Self::WeightedRandomWithDistance { weight: value, distance }
-                | Self::LeastUsedWithDistance { load: value, distance } => {
-                    sink.u32(value);
-                    sink.u32(distance.factor);
-                    sink.u32(distance.distance);
-                }
-                Self::LeastUsedWithDegradationAndDistance { load, degradation, distance }
-                | Self::PriorityLeastUsedWithDistance { load, degradation, distance }
-                | Self::PriorityLeastUsedWithDegradationAndDistance { load, degradation, distance } => {
-                    sink.u32(load);
-                    sink.u32(degradation);
-                    sink.u32(distance.factor);
-                    sink.u32(distance.distance);
-                }
-                Self::Other { data, .. } => sink.put(data),
+        let number = self.policy_type().0;
+        match *self {
+            Self::RoundRobin | Self::Random => sink.short_parameter(POLICY, [number]),
+            Self::WeightedRoundRobin { weight: value }
+            | Self::WeightedRandom { weight: value }
+            | Self::Priority { priority: value }
+            | Self::LeastUsed { load: value }
+            | Self::RandomizedLeastUsed { load: value } => sink.short_parameter(POLICY, [number, value]),
+            Self::LeastUsedWithDegradation { load, degradation }
+            | Self::PriorityLeastUsed { load, degradation }
+            | Self::RandomizedPriorityLeastUsed { load, degradation }
+            | Self::RandomizedLeastUsedWithDegradation { load, degradation }
+            | Self::PriorityLeastUsedWithDegradation { load, degradation }
+            | Self::RandomizedPriorityLeastUsedWithDegradation { load, degradation } => {
+                sink.short_parameter(POLICY, [number, load, degradation]);
             }
-        });
+            Self::WeightedRandomWithDistance { weight: value, distance }
+            | Self::LeastUsedWithDistance { load: value, distance } => {
+                sink.short_parameter(POLICY, [number, value, distance.factor, distance.distance]);
+            }
+            Self::LeastUsedWithDegradationAndDistance { load, degradation, distance }
+            | Self::PriorityLeastUsedWithDistance { load, degradation, distance }
+            | Self::PriorityLeastUsedWithDegradationAndDistance { load, degradation, distance } => {
+                sink.short_parameter(POLICY, [number, load, degradation, distance.factor, distance.distance]);
+            }
+            Self::Other { data, .. } => sink.parameter(POLICY, [number], |sink| sink.put(data)),
+        }
     }
 }
 
 impl<'a> Item<'a> for Policy<'a> {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
-        if parameter.parameter_type == POLICY { Self::read(parameter).ok() } else { None }
+        Self::read(parameter).ok()
+    }
+
+    fn is_type(parameter_type: u16) -> bool {
+        parameter_type == POLICY
     }
 }
 

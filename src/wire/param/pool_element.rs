@@ -77,7 +77,8 @@ impl<'a> PoolElement<'a> {
     /// The element whose Pool Element parameter `octets` hold, padding or not; `None` if they hold something else.
     #[must_use]
     pub fn from_octets(octets: &'a [u8]) -> Option<Self> {
-        Self::from_parameter(&Parameters::new(octets, 0).next().ok()??)
+        let parameter = Parameters::new(octets, 0).next().ok()??;
+        if parameter.parameter_type == POOL_ELEMENT { Self::from_parameter(&parameter) } else { None }
     }
 
     /// How many octets its Pool Element parameter takes, padding included.
@@ -100,11 +101,10 @@ impl<'a> PoolElement<'a> {
         writer.finish()
     }
 
+    #[inline]
     pub(crate) fn write(&self, sink: &mut impl Sink) {
-        sink.parameter(POOL_ELEMENT, |sink| {
-            sink.u32(self.identifier.0);
-            sink.u32(self.home.0);
-            sink.put(&self.life.0.to_be_bytes());
+        let fixed = [self.identifier.0, self.home.0, self.life.0.cast_unsigned()];
+        sink.parameter(POOL_ELEMENT, fixed, |sink| {
             self.user_transport.write(sink);
             self.policy.write(sink);
             if let Some(transport) = &self.asap_transport {
@@ -117,10 +117,11 @@ impl<'a> PoolElement<'a> {
 
 impl<'a> Item<'a> for PoolElement<'a> {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
-        if parameter.parameter_type != POOL_ELEMENT {
-            return None;
-        }
         Self::read(parameter, &mut Context::default()).ok()
+    }
+
+    fn is_type(parameter_type: u16) -> bool {
+        parameter_type == POOL_ELEMENT
     }
 }
 

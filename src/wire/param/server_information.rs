@@ -49,8 +49,7 @@ impl<'a> ServerInformation<'a> {
     }
 
     pub(crate) fn write(&self, sink: &mut impl Sink) {
-        sink.parameter(SERVER_INFORMATION, |sink| {
-            sink.u32(self.identifier.0);
+        sink.parameter(SERVER_INFORMATION, [self.identifier.0], |sink| {
             self.transport.write(sink);
             self.unknown.write(sink);
         });
@@ -59,10 +58,11 @@ impl<'a> ServerInformation<'a> {
 
 impl<'a> Item<'a> for ServerInformation<'a> {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
-        if parameter.parameter_type != SERVER_INFORMATION {
-            return None;
-        }
         Self::read(parameter, &mut Context::default()).ok()
+    }
+
+    fn is_type(parameter_type: u16) -> bool {
+        parameter_type == SERVER_INFORMATION
     }
 }
 

@@ -246,29 +246,31 @@ impl<'a> Transport<'a> {
         }))
     }
 
+    #[inline]
     pub(crate) fn write(&self, sink: &mut impl Sink) {
-        sink.parameter(self.protocol().parameter_type(), |sink| match self {
+        let parameter_type = self.protocol().parameter_type();
+        match self {
             Self::Sctp { port, transport_use, addresses, unknown } => {
-                sink.u16(*port);
-                sink.u16(transport_use.to_wire());
-                addresses.write(sink);
-                unknown.write(sink);
+                let fixed = [u32::from(*port) << 16 | u32::from(transport_use.to_wire())];
+                sink.parameter(parameter_type, fixed, |sink| {
+                    addresses.write(sink);
+                    unknown.write(sink);
+                });
             }
             Self::Ip { port, address, unknown, .. } => {
-                sink.u16(*port);
-                sink.u16(0);
-                address::write(sink, *address);
-                unknown.write(sink);
+                sink.parameter(parameter_type, [u32::from(*port) << 16], |sink| {
+                    address::write(sink, *address);
+                    unknown.write(sink);
+                });
             }
             Self::Dccp { port, service_code, address, unknown } => {
-                sink.u16(*port);
-                sink.u16(0);
-                sink.u32(*service_code);
-                address::write(sink, *address);
-                unknown.write(sink);
+                sink.parameter(parameter_type, [u32::from(*port) << 16, *service_code], |sink| {
+                    address::write(sink, *address);
+                    unknown.write(sink);
+                });
             }
-            Self::Opaque(octets) => sink.put(octets),
-        });
+            Self::Opaque(octets) => sink.parameter(parameter_type, [], |sink| sink.put(octets)),
+        }
     }
 }
 
@@ -309,6 +311,10 @@ fn read_single<'a>(
 impl<'a> Item<'a> for Transport<'a> {
     fn from_parameter(parameter: &RawParameter<'a>) -> Option<Self> {
         Self::read(parameter, &mut Context::default()).ok().flatten()
+    }
+
+    fn is_type(parameter_type: u16) -> bool {
+        TransportProtocol::from_wire(parameter_type).is_some()
     }
 }
 
