@@ -1,6 +1,7 @@
 //! Pseudo-random numbers from the seed that the embedder gives: SplitMix64. Same seed, same numbers. They spread
-//! timers and pick identifiers; nothing secret is made of them.
+//! timers, pick identifiers, and draw for the random policies; nothing secret is made of them.
 
+#[cfg(feature = "alloc")]
 use core::time::Duration;
 
 /// The generator.
@@ -21,6 +22,7 @@ impl Random {
     }
 
     /// A number that is not zero.
+    #[cfg(feature = "alloc")]
     pub(crate) fn non_zero_u32(&mut self) -> u32 {
         loop {
             let value = (self.u64() >> 32) as u32;
@@ -31,6 +33,7 @@ impl Random {
     }
 
     /// A time from half of `duration` to one and a half of it (RFC 5352 §3.5: plus/minus 50 percent).
+    #[cfg(feature = "alloc")]
     pub(crate) fn around(&mut self, duration: Duration) -> Duration {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         let half = micros / 2;

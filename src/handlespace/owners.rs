@@ -24,13 +24,7 @@ pub(super) struct Owners {
 
 impl Owners {
     /// An element has come to its home.
-    pub(super) fn add(
-        &mut self,
-        elements: &mut Elements,
-        index: ElementIndex,
-        home: ServerIdentifier,
-        block: Block,
-    ) {
+    pub(super) fn add(&mut self, elements: &mut Elements, index: ElementIndex, home: ServerIdentifier, block: Block) {
         let owner = self.owners.entry(home).or_default();
         if let Some(slot) = elements.slot_mut(index) {
             slot.owner_place = owner.elements.len() as u32;

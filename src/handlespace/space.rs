@@ -98,11 +98,9 @@ impl<'a> RegisterError<'a> {
     }
 }
 
-/// What a resolution has found: the pool's policy and the elements that were chosen.
+/// What a resolution has found.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolution<'a> {
-    /// The policy of the pool.
-    pub policy_type: PolicyType,
     chosen: &'a [Member],
     pool: &'a Pool,
     elements: &'a Elements,
@@ -367,7 +365,7 @@ impl Handlespace {
         let pool = pools.get_mut(pool)?;
         chosen.resize(items.min(pool.len()), Member::NONE);
         let count = pool.select(random, chosen);
-        Some(Resolution { policy_type: pool.policy_type, chosen: chosen.get(..count)?, pool, elements })
+        Some(Resolution { chosen: chosen.get(..count)?, pool, elements })
     }
 
     /// The elements from `cursor` on, all or those of one home, each with where the reading goes on behind it.

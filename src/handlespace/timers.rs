@@ -9,7 +9,6 @@
 //! moves on. An element that leaves stays in its list, as a number that means nothing any more. So setting and stopping
 //! a timer touches no other element.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::element::{ElementIndex, Octets, Slot};
@@ -35,24 +34,26 @@ pub enum ElementTimer {
     KeepAlive,
 }
 
-/// A moment in ticks, in 48 bits.
+/// A moment in ticks, in 48 bits. As octets, so that a slot has no gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tick([u16; 3]);
+pub(super) struct Tick {
+    low: [u8; 4],
+    high: [u8; 2],
+}
 
 impl Tick {
-    pub(super) const NEVER: Self = Self([u16::MAX; 3]);
+    pub(super) const NEVER: Self = Self { low: [u8::MAX; 4], high: [u8::MAX; 2] };
 
     /// The first tick that is not before the moment.
     const fn from(at: Instant) -> Self {
         let ticks = at.as_micros().div_ceil(1 << TICK_BITS);
         // The last tick but one is 9,000 years after the start.
         let ticks = if ticks >= Self::NEVER.get() { Self::NEVER.get() - 1 } else { ticks };
-        Self([(ticks >> 32) as u16, (ticks >> 16) as u16, ticks as u16])
+        Self { low: (ticks as u32).to_ne_bytes(), high: ((ticks >> 32) as u16).to_ne_bytes() }
     }
 
     const fn get(self) -> u64 {
-        let [a, b, c] = self.0;
-        (a as u64) << 32 | (b as u64) << 16 | c as u64
+        (u16::from_ne_bytes(self.high) as u64) << 32 | u32::from_ne_bytes(self.low) as u64
     }
 }
 
@@ -81,8 +82,8 @@ pub(super) struct Wheel {
     clock: u64,
     /// Which lists are not empty, a bit each.
     occupied: [u64; LEVELS],
-    /// The lists of all levels.
-    lists: Vec<Vec<u32>>,
+    /// The lists of each level, once it is used.
+    lists: [Vec<Vec<u32>>; LEVELS],
     /// The list whose time has come, and when that was.
     current: Vec<u32>,
     start: u64,
@@ -95,7 +96,7 @@ impl Default for Wheel {
         Self {
             clock: 0,
             occupied: [0; LEVELS],
-            lists: vec![Vec::new(); LEVELS * DIGIT],
+            lists: [const { Vec::new() }; LEVELS],
             current: Vec::new(),
             start: 0,
             numbers: 0,
@@ -143,9 +144,13 @@ impl Wheel {
         let level = ((tick ^ self.clock).checked_ilog2().unwrap_or(0) / DIGIT_BITS) as usize;
         let shift = level as u32 * DIGIT_BITS;
         let digit = (tick >> shift) as usize % DIGIT;
-        let list = self.lists.get_mut(level * DIGIT + digit);
-        if let (Some(list), Some(occupied)) = (list, self.occupied.get_mut(level)) {
-            list.push(index.0);
+        if let (Some(lists), Some(occupied)) = (self.lists.get_mut(level), self.occupied.get_mut(level)) {
+            if lists.is_empty() {
+                lists.resize_with(DIGIT, Vec::new);
+            }
+            if let Some(list) = lists.get_mut(digit) {
+                list.push(index.0);
+            }
             *occupied |= 1 << digit;
             self.numbers += 1;
             slot.scheduled = (tick >> shift << shift) as u32;
@@ -164,7 +169,8 @@ impl Wheel {
 
     /// When there may be something to do: not before it, and at most as often as an element moves in vain.
     pub(super) fn next(&self) -> Option<Instant> {
-        let start = if self.current.is_empty() { self.next_list().map(|(_, _, start)| start) } else { Some(self.start) };
+        let start =
+            if self.current.is_empty() { self.next_list().map(|(_, _, start)| start) } else { Some(self.start) };
         start.map(|start| Instant::from_micros(start << TICK_BITS))
     }
 
@@ -192,8 +198,8 @@ impl Wheel {
             match self.next_list().filter(|(_, _, start)| *start <= now) {
                 Some((level, digit, start)) => {
                     (self.clock, self.start) = (start, start);
-                    if let (Some(list), Some(occupied)) =
-                        (self.lists.get_mut(level * DIGIT + digit), self.occupied.get_mut(level))
+                    if let Some(list) = self.lists.get_mut(level).and_then(|lists| lists.get_mut(digit))
+                        && let Some(occupied) = self.occupied.get_mut(level)
                     {
                         // The room of the last list goes: lists that all kept the most that they ever held would add up.
                         self.current = core::mem::take(list);
@@ -211,20 +217,18 @@ impl Wheel {
     /// Takes out the numbers that mean nothing any more.
     fn sweep(&mut self, elements: &Elements) {
         self.numbers = self.current.len();
-        for (place, list) in self.lists.iter_mut().enumerate() {
-            let (level, digit) = (place / DIGIT, place % DIGIT);
-            let Some(occupied) = self.occupied.get_mut(level).filter(|occupied| **occupied & 1 << digit != 0) else {
-                continue;
-            };
-            let shift = level as u32 * DIGIT_BITS;
+        for (level, (lists, occupied)) in (0..).zip(self.lists.iter_mut().zip(&mut self.occupied)) {
+            let shift = level * DIGIT_BITS;
             let higher = self.clock >> shift >> DIGIT_BITS << DIGIT_BITS;
-            let start = (higher | digit as u64) << shift;
-            list.retain(|index| elements.slot(ElementIndex(*index)).is_some_and(|slot| slot.is_at(start)));
-            list.sort_unstable();
-            list.dedup();
-            self.numbers += list.len();
-            if list.is_empty() {
-                *occupied &= !(1 << digit);
+            for (digit, list) in (0u64..).zip(lists).filter(|(_, list)| !list.is_empty()) {
+                let start = (higher | digit) << shift;
+                list.retain(|index| elements.slot(ElementIndex(*index)).is_some_and(|slot| slot.is_at(start)));
+                list.sort_unstable();
+                list.dedup();
+                self.numbers += list.len();
+                if list.is_empty() {
+                    *occupied &= !(1 << digit);
+                }
             }
         }
     }

@@ -22,6 +22,9 @@ pub struct UserConfig {
     pub retry_delay: Duration,
     /// The timers of the server hunt.
     pub hunt: HuntConfig,
+    /// The start of its random numbers, with which it chooses from pools with a random policy. It should come from the
+    /// operating system, or users choose alike. Default 0.
+    pub seed: u64,
 }
 
 impl Default for UserConfig {
@@ -33,6 +36,7 @@ impl Default for UserConfig {
             items: None,
             retry_delay: Duration::from_millis(500),
             hunt: HuntConfig::default(),
+            seed: 0,
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::endpoint::EndpointBuf;
 use crate::hunt::Hunt;
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
 use crate::outbox::Outbox;
+use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, PoolHandle};
@@ -92,6 +93,7 @@ pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const 
     home: Home,
     hunt: Hunt<MAX_REGISTRARS>,
     names: AssociationNames,
+    random: Random,
     pools: Vec<CachedPool<ELEMENTS>, SESSIONS>,
     sessions: Vec<Session, SESSIONS>,
     next_session: u32,
@@ -140,6 +142,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub fn new(config: UserConfig) -> Self {
         Self {
             hunt: Hunt::new(config.hunt),
+            random: Random::new(config.seed),
             config,
             home: Home::None,
             names: AssociationNames::default(),

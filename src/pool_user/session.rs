@@ -139,7 +139,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else { return };
         let position = self.pools.iter().position(|pool| pool.handle() == session.pool_handle());
         let Some((index, pool)) = position.and_then(|index| Some((index, self.pools.get_mut(index)?))) else { return };
-        match pool.select(now) {
+        match pool.select(now, &mut self.random) {
             Some(element) => {
                 let association = self.names.next();
                 session.state = SessionState::Connecting(Partner {

@@ -1,14 +1,12 @@
 //! Serving elements and users: registration, deregistration, handle resolution, reports (RFC 5352 §3.1–3.3, §3.5).
 
-use alloc::vec::Vec;
-
 use super::Registrar;
 use super::event::{Event, RemovalReason};
 use super::monitors::Monitor;
 use super::outbox::Record;
 use crate::asap_input::receive;
 use crate::endpoint::Protocol;
-use crate::handlespace::{ElementIndex, ElementTimer, Registered};
+use crate::handlespace::{ElementIndex, ElementTimer, Registered, Resolution};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::asap::{
@@ -16,10 +14,10 @@ use crate::wire::asap::{
     RegistrationResponse,
 };
 use crate::wire::enrp::UpdateAction;
-use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, Policy, PolicyType, PoolElement, Sequence, TransportUse};
+use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, PoolElement, Sequence, TransportUse};
 
-/// The longest message that is sent, in octets.
-const MAX_MESSAGE: usize = 65_000;
+/// How many octets of elements a handle resolution response holds, at most. What else it holds finds room beside them.
+const MAX_ELEMENTS: usize = 64_000;
 
 impl Registrar {
     /// Sends an ASAP message, if the association is open.
@@ -127,7 +125,7 @@ impl Registrar {
     fn handle_resolution(&mut self, association: AssociationId, request: &HandleResolution<'_>) {
         let asked = request.items.and_then(|items| usize::try_from(items).ok()).filter(|items| *items > 0);
         let items = asked.unwrap_or(usize::MAX).min(self.config.resolution_items);
-        let Self { handlespace, outbox, .. } = self;
+        let Self { handlespace, outbox, scratch, .. } = self;
         let pool_handle = request.pool_handle;
         let mut response = HandleResolutionResponse {
             pool_handle,
@@ -136,36 +134,35 @@ impl Registrar {
             pool_elements: Sequence::empty(),
             error: None,
         };
-        let Some(resolution) = handlespace.resolve(pool_handle, items) else {
-            let causes = [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)];
-            response.error = Some(Sequence::new(&causes));
-            send(outbox, association, &Body::HandleResolutionResponse(response).into());
-            return;
-        };
-        // Where an element speaks ASAP is of no use to users.
-        let mut room = MAX_MESSAGE;
-        let elements: Vec<PoolElement<'_>> = resolution
-            .elements()
-            .map(|element| PoolElement { asap_transport: None, ..element.view() })
-            .take_while(|element| {
-                let size = element.encoded_len();
-                room = room.saturating_sub(size);
-                room > 0
-            })
-            .collect();
-        if elements.is_empty() {
-            // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
-            let causes = [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)];
-            response.error = Some(Sequence::new(&causes));
-            send(outbox, association, &Body::HandleResolutionResponse(response).into());
-            return;
+        let resolution = handlespace.resolve(pool_handle, items);
+        let mut first_policy = None;
+        scratch.clear();
+        for element in resolution.iter().flat_map(Resolution::elements) {
+            // Where an element speaks ASAP is of no use to users. Without, it takes no more room than it had.
+            let view = PoolElement { asap_transport: None, ..element.view() };
+            let start = scratch.len();
+            scratch.resize(start + element.octets().len(), 0);
+            let written = scratch.get_mut(start..).and_then(|room| view.encode(room).ok()).unwrap_or(0);
+            scratch.truncate(start + written);
+            if scratch.len() > MAX_ELEMENTS {
+                scratch.truncate(start);
+                break;
+            }
+            first_policy = first_policy.or(Some(view.policy));
         }
-        // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
-        response.policy = match resolution.policy_type {
-            PolicyType::ROUND_ROBIN => Some(Policy::RoundRobin),
-            _ => elements.first().map(|element| element.policy),
+        let causes = match (&resolution, first_policy) {
+            (None, _) => [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)],
+            // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
+            (Some(_), None) => [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)],
+            (Some(_), policy) => {
+                // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
+                response.policy = policy;
+                response.pool_elements = Sequence::received(scratch);
+                send(outbox, association, &Body::HandleResolutionResponse(response).into());
+                return;
+            }
         };
-        response.pool_elements = Sequence::new(&elements);
+        response.error = Some(Sequence::new(&causes));
         send(outbox, association, &Body::HandleResolutionResponse(response).into());
     }
 

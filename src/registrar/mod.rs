@@ -86,6 +86,8 @@ pub struct Registrar {
     /// The takeovers that this registrar has initiated, by target.
     takeovers: BTreeMap<ServerIdentifier, Takeover>,
     timers: Timers,
+    /// Room for the elements of a response.
+    scratch: alloc::vec::Vec<u8>,
     outbox: Outbox,
     current: Option<Record>,
 }
@@ -115,6 +117,7 @@ impl Registrar {
             peers: BTreeMap::new(),
             takeovers: BTreeMap::new(),
             timers,
+            scratch: alloc::vec::Vec::new(),
             outbox: Outbox::default(),
             current: None,
             config,

@@ -40,6 +40,11 @@ pub const fn padded(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
 
+/// How many octets a number of 32 bits and some more take.
+const fn length_of_words(more: usize) -> usize {
+    more.saturating_add(1).saturating_mul(4)
+}
+
 /// Where octets are written.
 pub(crate) trait Sink {
     /// Writes octets.
@@ -90,7 +95,7 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn short_parameter<const N: usize>(&mut self, parameter_type: u16, value: [u32; N]) {
         self.align();
-        self.words(u32::from(parameter_type) << 16 | (4 + 4 * N) as u32, value);
+        self.words(u32::from(parameter_type) << 16 | const { length_of_words(N) as u32 }, value);
     }
 }
 
@@ -108,7 +113,7 @@ impl Sink for Counter {
 
     #[inline]
     fn words<const N: usize>(&mut self, _first: u32, _more: [u32; N]) {
-        self.position = self.position.wrapping_add(4 + 4 * N);
+        self.position = self.position.wrapping_add(const { length_of_words(N) });
     }
 
     #[inline]
@@ -158,7 +163,7 @@ impl Sink for Writer<'_> {
 
     #[inline(always)]
     fn words<const N: usize>(&mut self, first: u32, more: [u32; N]) {
-        let length = 4 + 4 * N;
+        let length = const { length_of_words(N) };
         if let Some(place) = self.buffer.get_mut(self.position..).and_then(|rest| rest.get_mut(..length)) {
             for (place, word) in place.as_chunks_mut().0.iter_mut().zip(core::iter::once(first).chain(more)) {
                 *place = word.to_be_bytes();

@@ -23,6 +23,7 @@ const READ_AHEAD: usize = 64;
 
 pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     let mut config = UserConfig::default();
+    config.seed = node::random()?;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
     let mut driver = Driver::new(User::new(config), options)?;

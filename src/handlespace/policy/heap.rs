@@ -158,7 +158,7 @@ impl<S: Storage> Heap<S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use alloc::collections::BTreeSet;
     use alloc::vec;
@@ -195,8 +195,7 @@ mod tests {
                 if step % 37 == 0 {
                     let mut listed = vec![Member(u32::MAX); below(members as u64 + 3) as usize];
                     let count = heap.list(&mut listed);
-                    let expected: Vec<Member> =
-                        set.iter().take(listed.len()).map(|entry| entry.member()).collect();
+                    let expected: Vec<Member> = set.iter().take(listed.len()).map(|entry| entry.member()).collect();
                     assert_eq!(listed[..count], expected, "seed {seed}, step {step}");
                 }
             }

@@ -6,9 +6,7 @@ use crate::wire::Policy;
 
 pub(super) fn rank(policy: &Policy<'_>) -> Rank {
     match policy {
-        Policy::LeastUsedWithDegradation { load, degradation } => {
-            Rank { rank: u64::from(*load), step: *degradation }
-        }
+        Policy::LeastUsedWithDegradation { load, degradation } => Rank { rank: u64::from(*load), step: *degradation },
         _ => Rank::fixed(0),
     }
 }

@@ -5,7 +5,9 @@ use crate::wire::Policy;
 
 pub(super) fn rank(policy: &Policy<'_>) -> Rank {
     match policy {
-        Policy::LeastUsedWithDistance { load, distance } => Rank::fixed(distance.penalty().saturating_add((*load).into())),
+        Policy::LeastUsedWithDistance { load, distance } => {
+            Rank::fixed(distance.penalty().saturating_add((*load).into()))
+        }
         _ => Rank::fixed(0),
     }
 }

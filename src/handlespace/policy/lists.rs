@@ -21,7 +21,7 @@ pub trait List<T>: Default + Debug + Send {
     fn pop(&mut self) -> Option<T>;
 }
 
-/// Allocated storage. A list grows by a quarter, so that many lists waste little.
+/// Allocated storage. A list grows by half, so that many lists waste little.
 #[cfg(feature = "alloc")]
 #[derive(Debug)]
 pub struct Allocated;
@@ -43,7 +43,7 @@ impl<T: Copy + Debug + Send> List<T> for alloc::vec::Vec<T> {
 
     fn push(&mut self, item: T) {
         if self.len() == self.capacity() {
-            self.reserve_exact((self.len() / 4).max(6));
+            self.reserve_exact((self.len() / 2).max(6));
         }
         self.push(item);
     }

@@ -109,7 +109,7 @@ impl<S: Storage> SelectionPolicy for Ordered<S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
     use crate::handlespace::policy::lists::Fixed;

@@ -5,6 +5,7 @@ use super::Member;
 /// A member's seat. The member's element stands in it as well, as whoever chooses a member wants that next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat {
+    #[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "registrars want it"))]
     pub(crate) element: u32,
     pub(super) state: [u32; 2],
 }

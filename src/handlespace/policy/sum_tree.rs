@@ -68,7 +68,7 @@ impl<S: Storage> SumTree<S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use alloc::vec::Vec;
 

@@ -92,9 +92,7 @@ impl PolicyType {
             Self::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION => "Randomized Priority Least Used with Degradation",
             Self::WEIGHTED_RANDOM_WITH_DISTANCE => "Weighted Random with Distance Penalty Factor",
             Self::LEAST_USED_WITH_DISTANCE => "Least Used with Distance Penalty Factor",
-            Self::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
-                "Least Used with Degradation and Distance Penalty Factor"
-            }
+            Self::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => "Least Used with Degradation and Distance Penalty Factor",
             Self::PRIORITY_LEAST_USED_WITH_DISTANCE => "Priority Least Used with Distance Penalty Factor",
             Self::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE => {
                 "Priority Least Used with Degradation and Distance Penalty Factor"
@@ -255,7 +253,7 @@ impl Distance {
     /// Factor times distance, where `u32::MAX` is 100 % of load or weight.
     #[must_use]
     pub const fn penalty(self) -> u64 {
-        self.factor as u64 * self.distance as u64
+        (self.factor as u64).saturating_mul(self.distance as u64)
     }
 }
 
@@ -361,7 +359,9 @@ impl<'a> Policy<'a> {
         match values.and_then(|values| Self::with_values(policy_type, values)) {
             Some(policy) => Ok(policy),
             // A number for private use may mean something else to others.
-            None if policy_type.is_private() || policy_type.name() == "unknown" => Ok(Self::Other { policy_type, data }),
+            None if policy_type.is_private() || policy_type.name() == "unknown" => {
+                Ok(Self::Other { policy_type, data })
+            }
             None => Err(parameter.length_error()),
         }
     }
