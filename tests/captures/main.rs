@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod checksums;
 mod fields;
 mod samples;
 mod write;
