@@ -31,11 +31,20 @@ pub struct HandlespaceLimits {
     pub pool_handle: usize,
     /// Octets of an element's description. Default 1024.
     pub element: usize,
+    /// Addresses of each of an element's transports. Default 16.
+    pub addresses: usize,
 }
 
 impl Default for HandlespaceLimits {
     fn default() -> Self {
-        Self { pools: 100_000, elements: 10_000_000, elements_per_pool: 1_000_000, pool_handle: 255, element: 1_024 }
+        Self {
+            pools: 100_000,
+            elements: 10_000_000,
+            elements_per_pool: 1_000_000,
+            pool_handle: 255,
+            element: 1_024,
+            addresses: 16,
+        }
     }
 }
 
@@ -220,7 +229,8 @@ impl Handlespace {
         element: &PoolElement<'_>,
     ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
         let pool_index = self.pools.find(pool_handle);
-        let encoded = self.encode(element).filter(|_| pool_handle.octets().len() <= self.limits.pool_handle);
+        let fits = pool_handle.octets().len() <= self.limits.pool_handle && self.has_few_addresses(element);
+        let encoded = self.encode(element).filter(|_| fits);
         let pool = pool_index.and_then(|index| self.pools.get(index));
         let known = pool.and_then(|pool| pool.find(element.identifier, &self.hasher));
         // Decided by itself, so that what an error borrows is borrowed only then.
@@ -251,6 +261,11 @@ impl Handlespace {
             Refusal::TransportUse => RegisterError::InconsistentTransportUse,
             Refusal::Resources => RegisterError::LackOfResources,
         }
+    }
+
+    fn has_few_addresses(&self, element: &PoolElement<'_>) -> bool {
+        let transports = [Some(&element.user_transport), element.asap_transport.as_ref()];
+        transports.into_iter().flatten().all(|transport| transport.addresses().nth(self.limits.addresses).is_none())
     }
 
     /// Writes an element into the scratch room; `None` if it is larger than an element may be.

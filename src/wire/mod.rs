@@ -45,6 +45,6 @@ pub use self::param::error_cause::{CauseCode, CauseInformation, ErrorCause};
 pub use self::param::policy::{Distance, Policy, PolicyType};
 pub use self::param::pool_element::PoolElement;
 pub use self::param::server_information::ServerInformation;
-pub use self::param::transport::{Transport, TransportProtocol, TransportUse};
+pub use self::param::transport::{IpProtocol, Transport, TransportProtocol, TransportUse};
 pub use self::sequence::{Item, Sequence};
 pub use self::tlv::{RawParameter, Unknown, Unrecognized};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rserpool::handlespace::Cursor;
 use rserpool::wire::asap::{self, Body, ElementReference, message_type};
 use rserpool::wire::{
-    CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier,
-    Transport, TransportUse, Unknown,
+    CauseCode, CauseInformation, PayloadProtocol, PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle,
+    RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
 };
 
 use crate::network::{Network, address};
@@ -282,4 +282,22 @@ fn registrations_over_tcp_are_refused() {
     }
     assert!(rejected);
     assert!(registrar.handlespace().is_empty());
+}
+
+#[test]
+fn a_policy_that_nobody_knows_is_refused_as_an_invalid_value_and_named() {
+    // RFC 5354 §3.12.4: the offending parameter is in the cause.
+    let unknown = Policy::Other { policy_type: PolicyType(0x8000_0042), data: b"four" };
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element_with("pool", 7, &[registrar], |config| config.policy = unknown);
+    net.run(Duration::from_secs(1));
+    let answers = net.messages(registrar, element, ASAP, message_type::REGISTRATION_RESPONSE);
+    let decoded = asap::Message::decode(&answers[0].octets).unwrap();
+    let Body::RegistrationResponse(response) = decoded.message.body else { panic!() };
+    assert!(response.rejected);
+    let cause = response.error.unwrap().first().unwrap();
+    assert_eq!(cause.code, CauseCode::INVALID_VALUES);
+    assert_eq!(cause.information, CauseInformation::Policy(unknown));
+    assert_eq!(net.table(registrar), []);
 }

@@ -151,3 +151,79 @@ fn requests_are_given_up_as_well_when_there_is_no_registrar_at_all() {
     net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
     net.wait(Duration::from_secs(46), |net| net.has(user, "NoAnswer"));
 }
+
+/// A user's partners in sessions that are opened one after the other, all from the same resolution.
+fn partners(policies: &[Policy<'static>], sessions: usize, seed: u64) -> Vec<u32> {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    for (identifier, policy) in (1..).zip(policies) {
+        net.element_with("pool", identifier, &[registrar], |config| config.policy = *policy);
+        net.run(SECOND);
+    }
+    let mut config = UserConfig::default();
+    config.seed = seed;
+    config.stale_cache_value = Duration::from_secs(1_000);
+    let user = net.user_with(&[registrar], config);
+    for _ in 0..sessions {
+        let session = net.with_user(user, |user, now| user.open_session(now, PoolHandle::from("pool")).unwrap());
+        net.run(SECOND);
+        net.with_user(user, |user, _| user.close_session(session));
+        net.run(SECOND);
+    }
+    let requests = net.messages(user, registrar, ASAP, message_type::HANDLE_RESOLUTION);
+    assert_eq!(requests.len(), 1, "all from the cache");
+    let events = net.events(user, "Established");
+    let identifier = |event: &str| {
+        let (_, behind) = event.split_once("identifier: PeIdentifier(0x")?;
+        u32::from_str_radix(behind.get(..8)?, 16).ok()
+    };
+    events.iter().map(|(_, event)| identifier(event).unwrap()).collect()
+}
+
+#[test]
+fn a_user_takes_the_elements_of_a_round_robin_list_one_after_the_other() {
+    // RFC 5356 §4.1.3, and §4.2.3: the same, whatever the weights.
+    assert_eq!(partners(&[Policy::RoundRobin; 3], 5, 0), [1, 2, 3, 1, 2]);
+    let mut weighted = partners(&[2, 1, 1].map(|weight| Policy::WeightedRoundRobin { weight }), 6, 0);
+    assert_eq!(weighted[..3], weighted[3..]);
+    weighted.truncate(3);
+    weighted.sort_unstable();
+    assert_eq!(weighted, [1, 2, 3]);
+}
+
+#[test]
+fn a_user_always_takes_the_element_of_the_highest_priority() {
+    // RFC 5356 §4.5.3.
+    let priorities = [10, 30, 20].map(|priority| Policy::Priority { priority });
+    assert_eq!(partners(&priorities, 4, 0), [2, 2, 2, 2]);
+}
+
+#[test]
+fn a_user_takes_the_least_used_element_and_equals_in_turn() {
+    // RFC 5356 §5.1.3.
+    let loads = [5, 9, 5].map(|load| Policy::LeastUsed { load });
+    let partners = partners(&loads, 4, 0);
+    assert!(partners == [1, 3, 1, 3] || partners == [3, 1, 3, 1], "{partners:?}");
+}
+
+#[test]
+fn a_user_counts_the_sessions_that_it_gave_an_element_with_degradation() {
+    // RFC 5356 §5.2.3. The registrar has counted this user's resolution for each.
+    let loads = [(0, 10), (25, 10)];
+    let policies = loads.map(|(load, degradation)| Policy::LeastUsedWithDegradation { load, degradation });
+    assert_eq!(partners(&policies, 5, 0), [1, 1, 1, 2, 1], "0, 10, 20, then 25 is less than 30, then 30 less than 35");
+}
+
+#[test]
+fn a_user_draws_from_a_random_list_by_its_own_seed() {
+    // RFC 5356 §4.3.3, §4.4.3.
+    let draws: Vec<Vec<u32>> = (0..3).map(|seed| partners(&[Policy::Random; 6], 30, seed)).collect();
+    assert_eq!(draws[0], partners(&[Policy::Random; 6], 30, 0), "the same seed, the same draws");
+    assert_ne!(draws[0], draws[1]);
+    let mut seen = draws.concat();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    let weights = [1, 1_000_000].map(|weight| Policy::WeightedRandom { weight });
+    assert_eq!(partners(&weights, 20, 5), [2; 20]);
+}

@@ -1,6 +1,6 @@
 //! What the random policies choose, by chi-square tests with fixed seeds.
 
-use rserpool::wire::Policy;
+use rserpool::wire::{Distance, Policy};
 
 use crate::support::{register, resolve, space};
 
@@ -93,4 +93,113 @@ fn weights_that_changed_count_from_then_on() {
     register(&mut space, 2, Policy::WeightedRandom { weight: 97 });
     let twos = (0..1000).filter(|_| resolve(&mut space, 1) == [2]).count();
     assert!((950..=990).contains(&twos), "{twos} of 1000, 970 expected");
+}
+
+/// So many percent of load.
+fn percent(percent: u64) -> u32 {
+    (u64::from(u32::MAX) * percent / 100) as u32
+}
+
+#[test]
+fn randomized_priority_least_used_chooses_by_what_one_session_more_leaves_of_the_load() {
+    let values = [(0, 50), (50, 0), (0, 0), (20, 20)];
+    let policies = values.map(|(load, degradation)| Policy::RandomizedPriorityLeastUsed {
+        load: percent(load),
+        degradation: percent(degradation),
+    });
+    check(&policies, &[50.0, 50.0, 100.0, 60.0], 3);
+    // 60 + 50 leave nothing.
+    let mut space = space();
+    register(&mut space, 1, Policy::RandomizedPriorityLeastUsed { load: percent(60), degradation: percent(50) });
+    register(&mut space, 2, Policy::RandomizedPriorityLeastUsed { load: percent(60), degradation: percent(39) });
+    for _ in 0..50 {
+        assert_eq!(resolve(&mut space, 2), [2]);
+    }
+}
+
+#[test]
+fn randomized_policies_with_degradation_choose_alike_as_long_as_there_is_none() {
+    let loads = [10, 50, 75, 0];
+    let chances = loads.map(|load| 100.0 - load as f64);
+    let rlud = |load| Policy::RandomizedLeastUsedWithDegradation { load: percent(load), degradation: 0 };
+    check(&loads.map(rlud), &chances, 3);
+    let rplud = |load| Policy::RandomizedPriorityLeastUsedWithDegradation { load: percent(load), degradation: 0 };
+    check(&loads.map(rplud), &chances, 3);
+}
+
+/// How often each of two elements comes first when both register anew after each round of four single resolutions.
+fn first_two(policies: [Policy<'static>; 2]) -> [u32; 2] {
+    let mut space = space();
+    let mut counts = [0; 2];
+    for _ in 0..5_000 {
+        register(&mut space, 0, policies[0]);
+        register(&mut space, 1, policies[1]);
+        for _ in 0..4 {
+            counts[resolve(&mut space, 1)[0] as usize] += 1;
+        }
+    }
+    counts
+}
+
+/// The expected number of times that the second of two is given in four draws, when it loses `step` of its weight with
+/// each, but never all.
+fn expected(first: f64, second: f64, step: f64) -> f64 {
+    // All ways that four draws can go.
+    (0..16u32)
+        .map(|draws| {
+            let (mut chance, mut weight, mut count) = (1.0, second, 0.0);
+            for draw in 0..4 {
+                let of_second = weight / (first + weight);
+                if draws >> draw & 1 == 1 {
+                    chance *= of_second;
+                    weight = (weight - step).max(0.0);
+                    count += 1.0;
+                } else {
+                    chance *= 1.0 - of_second;
+                }
+            }
+            chance * count
+        })
+        .sum()
+}
+
+#[test]
+fn degradation_makes_an_element_less_likely_until_it_registers_again() {
+    let rlud = |degradation| Policy::RandomizedLeastUsedWithDegradation { load: 0, degradation: percent(degradation) };
+    let counts = first_two([rlud(0), rlud(40)]);
+    let second = expected(100.0, 100.0, 40.0) * 5_000.0;
+    // Four standard deviations, at most.
+    assert!((f64::from(counts[1]) - second).abs() < 4.0 * 20_000f64.sqrt() / 2.0, "{counts:?}, {second} expected");
+
+    let rplud =
+        |degradation| Policy::RandomizedPriorityLeastUsedWithDegradation { load: 0, degradation: percent(degradation) };
+    let counts = first_two([rplud(0), rplud(40)]);
+    let second = expected(100.0, 60.0, 40.0) * 5_000.0;
+    assert!((f64::from(counts[1]) - second).abs() < 4.0 * 20_000f64.sqrt() / 2.0, "{counts:?}, {second} expected");
+}
+
+#[test]
+fn an_element_that_has_degraded_all_its_weight_away_is_still_there_if_nobody_else_is() {
+    let mut space = space();
+    register(&mut space, 1, Policy::RandomizedLeastUsedWithDegradation { load: 0, degradation: u32::MAX });
+    for _ in 0..10 {
+        assert_eq!(resolve(&mut space, 2), [1]);
+    }
+}
+
+#[test]
+fn distance_takes_its_part_of_the_weight() {
+    // A penalty of 1 % for each unit of distance.
+    let values = [(1_000, 0), (1_000, 50), (2_000, 75), (4_000, 90)];
+    let policies = values.map(|(weight, distance)| Policy::WeightedRandomWithDistance {
+        weight,
+        distance: Distance { factor: percent(1), distance },
+    });
+    check(&policies, &[1_000.0, 500.0, 500.0, 400.0], 3);
+    let mut space = space();
+    for (identifier, distance) in [(1, 100), (2, 200), (3, 99)] {
+        let distance = Distance { factor: percent(1) + 1, distance };
+        register(&mut space, identifier, Policy::WeightedRandomWithDistance { weight: 1_000, distance });
+    }
+    assert_eq!(resolve(&mut space, 3), [3], "too far, much too far, and just not too far");
 }

@@ -10,6 +10,8 @@
 
 mod against_model;
 mod distributions;
+mod limits;
 mod model;
 mod sequences;
 mod support;
+mod world;

@@ -1,6 +1,8 @@
 //! The handlespace as the RFCs say it, without any thought of speed: lists, searched from end to end.
 
-use rserpool::wire::Policy;
+use std::collections::BTreeSet;
+
+use rserpool::wire::{Distance, Policy};
 
 /// An element.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Entry {
     given: u64,
     /// When it had its turn last, or came.
     turn: u64,
+    /// When its life ends.
+    expiry: Option<u64>,
 }
 
 /// A pool: its elements in the order in which they came.
@@ -31,13 +35,25 @@ pub(crate) struct Model {
 }
 
 /// The order of the policies that have one.
-fn rank(entry: &Entry) -> u64 {
+fn rank(entry: &Entry) -> u128 {
+    let sum =
+        |load: u32, degradation: u32, sessions: u64| u128::from(load) + u128::from(degradation) * u128::from(sessions);
+    let penalty = |distance: Distance| u128::from(distance.factor) * u128::from(distance.distance);
     match entry.policy {
-        Policy::Priority { priority } => u64::MAX - u64::from(priority),
+        Policy::Priority { priority } => u128::from(u32::MAX - priority),
         Policy::LeastUsed { load } => load.into(),
-        Policy::PriorityLeastUsed { load, degradation } => u64::from(load) + u64::from(degradation),
-        Policy::LeastUsedWithDegradation { load, degradation } => {
-            u64::from(load) + entry.given * u64::from(degradation)
+        Policy::PriorityLeastUsed { load, degradation } => sum(load, degradation, 1),
+        Policy::LeastUsedWithDegradation { load, degradation } => sum(load, degradation, entry.given),
+        Policy::PriorityLeastUsedWithDegradation { load, degradation } => sum(load, degradation, entry.given + 1),
+        Policy::LeastUsedWithDistance { load, distance } => sum(load, 0, 0) + penalty(distance),
+        Policy::LeastUsedWithDegradationAndDistance { load, degradation, distance } => {
+            sum(load, degradation, entry.given) + penalty(distance)
+        }
+        Policy::PriorityLeastUsedWithDistance { load, degradation, distance } => {
+            sum(load, degradation, 1) + penalty(distance)
+        }
+        Policy::PriorityLeastUsedWithDegradationAndDistance { load, degradation, distance } => {
+            sum(load, degradation, entry.given + 1) + penalty(distance)
         }
         _ => 0,
     }
@@ -52,7 +68,7 @@ impl Model {
     pub(crate) fn register(&mut self, name: &[u8], identifier: u32, home: u32, policy: Policy<'static>) -> bool {
         self.turns += 1;
         let turn = self.turns;
-        let new = Entry { identifier, home, policy, given: 0, turn };
+        let new = Entry { identifier, home, policy, given: 0, turn, expiry: None };
         let Some(pool) = self.pool(name) else {
             self.pools.push(Pool { name: name.to_vec(), elements: vec![new], head: 0 });
             return true;
@@ -96,7 +112,7 @@ impl Model {
         let turn = self.turns + 1;
         self.turns = turn;
         let pool = self.pool(name)?;
-        if pool.elements[0].policy == Policy::RoundRobin {
+        if matches!(pool.elements[0].policy, Policy::RoundRobin | Policy::Other { .. }) {
             // RFC 5356 §4.1.2.
             let count = pool.elements.len();
             let chosen = (0..count.min(items)).map(|step| pool.elements[(pool.head + step) % count].identifier);
@@ -122,12 +138,63 @@ impl Model {
     pub(crate) fn able(&self, name: &[u8]) -> Vec<u32> {
         let weightless = |entry: &&Entry| match entry.policy {
             Policy::WeightedRoundRobin { weight } | Policy::WeightedRandom { weight } => weight == 0,
-            Policy::RandomizedLeastUsed { load } => load == u32::MAX,
+            Policy::RandomizedLeastUsed { load } | Policy::RandomizedLeastUsedWithDegradation { load, .. } => {
+                load == u32::MAX
+            }
+            Policy::RandomizedPriorityLeastUsed { load, degradation }
+            | Policy::RandomizedPriorityLeastUsedWithDegradation { load, degradation } => {
+                u64::from(load) + u64::from(degradation) >= u64::from(u32::MAX)
+            }
+            Policy::WeightedRandomWithDistance { weight, distance } => {
+                // Less than half of one is none.
+                let penalty = f64::from(distance.factor) / f64::from(u32::MAX) * f64::from(distance.distance);
+                f64::from(weight) * (1.0 - penalty) < 0.499_999
+            }
             _ => false,
         };
         let pool = self.pools.iter().find(|pool| pool.name == name);
         let elements = pool.into_iter().flat_map(|pool| &pool.elements);
         elements.filter(|entry| !weightless(entry)).map(|entry| entry.identifier).collect()
+    }
+
+    pub(crate) fn has_pool(&self, name: &[u8]) -> bool {
+        self.pools.iter().any(|pool| pool.name == name)
+    }
+
+    fn entry(&self, name: &[u8], identifier: u32) -> Option<&Entry> {
+        let pool = self.pools.iter().find(|pool| pool.name == name)?;
+        pool.elements.iter().find(|entry| entry.identifier == identifier)
+    }
+
+    pub(crate) fn policy(&self, name: &[u8], identifier: u32) -> Option<Policy<'static>> {
+        self.entry(name, identifier).map(|entry| entry.policy)
+    }
+
+    pub(crate) fn set_expiry(&mut self, name: &[u8], identifier: u32, expiry: Option<u64>) {
+        let entries = self.pool(name).into_iter().flat_map(|pool| &mut pool.elements);
+        for entry in entries.filter(|entry| entry.identifier == identifier) {
+            entry.expiry = expiry;
+        }
+    }
+
+    /// RFC 5352 §3.2: elements leave when their lives end. Which they were.
+    pub(crate) fn expire(&mut self, now: u64) -> BTreeSet<(Vec<u8>, u32)> {
+        let expired: BTreeSet<(Vec<u8>, u32)> = self
+            .table()
+            .into_iter()
+            .filter(|(name, identifier, _)| {
+                self.entry(name, *identifier).and_then(|entry| entry.expiry).is_some_and(|expiry| expiry <= now)
+            })
+            .map(|(name, identifier, _)| (name, identifier))
+            .collect();
+        for (name, identifier) in &expired {
+            self.deregister(name, *identifier);
+        }
+        expired
+    }
+
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        self.pools.iter().flat_map(|pool| &pool.elements).filter_map(|entry| entry.expiry).min()
     }
 
     /// All elements, with their pools.

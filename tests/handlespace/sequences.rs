@@ -1,6 +1,7 @@
 //! Exactly what the deterministic policies choose, worked out by hand from RFC 5356.
 
-use rserpool::wire::Policy;
+use rserpool::handlespace::policy::{Member, RandomSource, Seats, SelectionPolicy};
+use rserpool::wire::{Distance, Policy, PolicyType};
 
 use crate::support::{deregister, firsts, register, resolve, space};
 
@@ -192,4 +193,125 @@ fn an_element_that_registers_again_keeps_its_turn_among_equals() {
     assert_eq!(firsts(&mut space, 1, 1), [1]);
     register(&mut space, 2, Policy::LeastUsed { load: 7 });
     assert_eq!(firsts(&mut space, 1, 3), [2, 3, 1]);
+}
+
+#[test]
+fn degradation_of_priority_least_used_counts_the_session_that_would_come_and_those_that_came() {
+    let mut space = space();
+    let plud = |load, degradation| Policy::PriorityLeastUsedWithDegradation { load, degradation };
+    register(&mut space, 1, plud(0, 10));
+    register(&mut space, 2, plud(25, 5));
+    // 1 at 10, 20, 30, 40; 2 at 30, 35, 40.
+    assert_eq!(firsts(&mut space, 1, 2), [1, 1]);
+    assert_eq!(firsts(&mut space, 1, 3), [2, 1, 2], "30 and 30: 2 came earlier than 1 had its turn; 30; 35");
+    register(&mut space, 1, plud(0, 10));
+    assert_eq!(firsts(&mut space, 1, 3), [1, 1, 1], "10, 20, 30, and 2 is at 40");
+}
+
+/// So many percent of load.
+fn percent(percent: u64) -> u32 {
+    (u64::from(u32::MAX) * percent / 100) as u32
+}
+
+#[test]
+fn distance_counts_as_load_by_its_factor() {
+    // A penalty of 1 % for each unit of distance.
+    let far = |distance| Distance { factor: percent(1), distance };
+    let mut least_used = space();
+    for (identifier, load, distance) in [(1, 50, 0), (2, 10, 30), (3, 10, 50), (4, 0, 200)] {
+        let policy = Policy::LeastUsedWithDistance { load: percent(load), distance: far(distance) };
+        register(&mut least_used, identifier, policy);
+    }
+    assert_eq!(resolve(&mut least_used, 4), [2, 1, 3, 4], "40, 50, 60 and 200 percent");
+
+    let mut priority = space();
+    for (identifier, load, degradation, distance) in [(1, 50, 20, 0), (2, 10, 30, 20), (3, 10, 5, 50)] {
+        let (load, degradation) = (percent(load), percent(degradation));
+        let policy = Policy::PriorityLeastUsedWithDistance { load, degradation, distance: far(distance) };
+        register(&mut priority, identifier, policy);
+    }
+    assert_eq!(resolve(&mut priority, 3), [2, 3, 1], "60, 65 and 70 percent");
+    assert_eq!(resolve(&mut priority, 3), [2, 3, 1], "being given changes nothing");
+}
+
+#[test]
+fn distance_and_degradation_add_up() {
+    let far = |distance| Distance { factor: 1, distance };
+    let mut space = space();
+    let lud =
+        |load, distance| Policy::LeastUsedWithDegradationAndDistance { load, degradation: 10, distance: far(distance) };
+    register(&mut space, 1, lud(0, 0));
+    register(&mut space, 2, lud(5, 20));
+    // 1 at 0, 10, 20, 30; 2 at 25, 35.
+    assert_eq!(firsts(&mut space, 1, 5), [1, 1, 1, 2, 1]);
+
+    let mut space = crate::support::space();
+    let plud = |load, distance| Policy::PriorityLeastUsedWithDegradationAndDistance {
+        load,
+        degradation: 10,
+        distance: far(distance),
+    };
+    register(&mut space, 1, plud(0, 0));
+    register(&mut space, 2, plud(0, 15));
+    // 1 at 10, 20, 30; 2 at 25, 35.
+    assert_eq!(firsts(&mut space, 1, 4), [1, 1, 2, 1]);
+}
+
+#[test]
+fn a_distance_of_any_size_is_no_more_than_very_far() {
+    let mut space = space();
+    let distance = Distance { factor: u32::MAX, distance: u32::MAX };
+    register(&mut space, 1, Policy::LeastUsedWithDistance { load: u32::MAX, distance });
+    register(&mut space, 2, Policy::LeastUsedWithDistance { load: u32::MAX, distance: Distance::default() });
+    assert_eq!(resolve(&mut space, 2), [2, 1]);
+}
+
+/// Gives the member that came last, always: a policy that nobody else has.
+#[derive(Debug, Default)]
+struct Newest(Vec<Member>);
+
+impl SelectionPolicy for Newest {
+    fn add(&mut self, seats: &mut Seats<'_>, member: Member, policy: &Policy<'_>) {
+        let Policy::Other { data, .. } = policy else { panic!("{policy:?}") };
+        seats.set(member, [data.len() as u32, 0]);
+        self.0.push(member);
+    }
+
+    fn update(&mut self, _seats: &mut Seats<'_>, _member: Member, _policy: &Policy<'_>) {}
+
+    fn remove(&mut self, seats: &mut Seats<'_>, member: Member) {
+        assert_eq!(seats.get(member), [3, 0], "what was noted is still there");
+        self.0.retain(|other| *other != member);
+    }
+
+    fn select(&mut self, _: &mut Seats<'_>, _random: &mut dyn RandomSource, chosen: &mut [Member]) -> usize {
+        let newest = self.0.iter().rev();
+        chosen.iter_mut().zip(newest).map(|(place, member)| *place = *member).count()
+    }
+}
+
+#[test]
+fn an_embedder_adds_a_policy_of_his_own() {
+    const NEWEST: PolicyType = PolicyType(0x8000_0042);
+    let mut space = space();
+    assert!(!space.knows_policy(NEWEST));
+    space.add_policy(NEWEST, || Box::<Newest>::default());
+    assert!(space.knows_policy(NEWEST));
+    for identifier in 1..=4 {
+        register(&mut space, identifier, Policy::Other { policy_type: NEWEST, data: b"abc" });
+    }
+    assert_eq!(resolve(&mut space, 3), [4, 3, 2]);
+    deregister(&mut space, 4);
+    deregister(&mut space, 2);
+    assert_eq!(resolve(&mut space, 3), [3, 1]);
+}
+
+#[test]
+fn a_policy_that_nobody_knows_is_done_by_round_robin() {
+    // RFC 5356 §4.1.1: the default. Other registrars' elements come with it.
+    let mut space = space();
+    for identifier in 1..=3 {
+        register(&mut space, identifier, Policy::Other { policy_type: PolicyType(0x2000_0000), data: &[1] });
+    }
+    assert_eq!(firsts(&mut space, 1, 4), [1, 2, 3, 1]);
 }

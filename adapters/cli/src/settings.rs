@@ -100,6 +100,8 @@ pub(crate) fn registrar(
         ("max-elements", Place::Size(&mut config.limits.handlespace.elements)),
         ("max-elements-per-pool", Place::Size(&mut config.limits.handlespace.elements_per_pool)),
         ("max-pool-handle", Place::Size(&mut config.limits.handlespace.pool_handle)),
+        ("max-element-octets", Place::Size(&mut config.limits.handlespace.element)),
+        ("max-addresses", Place::Size(&mut config.limits.handlespace.addresses)),
         ("max-associations", Place::Size(&mut config.limits.associations)),
         ("max-peers", Place::Size(&mut config.limits.peers)),
     ];
