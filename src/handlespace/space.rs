@@ -229,8 +229,9 @@ impl Handlespace {
         element: &PoolElement<'_>,
     ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
         let pool_index = self.pools.find(pool_handle);
-        let fits = pool_handle.octets().len() <= self.limits.pool_handle && self.has_few_addresses(element);
-        let encoded = self.encode(element).filter(|_| fits);
+        let encoded = self.encode(element).filter(|length| {
+            pool_handle.octets().len() <= self.limits.pool_handle && self.has_few_addresses(element, *length)
+        });
         let pool = pool_index.and_then(|index| self.pools.get(index));
         let known = pool.and_then(|pool| pool.find(element.identifier, &self.hasher));
         // Decided by itself, so that what an error borrows is borrowed only then.
@@ -263,7 +264,12 @@ impl Handlespace {
         }
     }
 
-    fn has_few_addresses(&self, element: &PoolElement<'_>) -> bool {
+    /// Whether the transports of an element of so many octets have no more addresses than they may.
+    fn has_few_addresses(&self, element: &PoolElement<'_>, length: usize) -> bool {
+        // An address takes 8 octets or more.
+        if length < self.limits.addresses.saturating_mul(8) {
+            return true;
+        }
         let transports = [Some(&element.user_transport), element.asap_transport.as_ref()];
         transports.into_iter().flatten().all(|transport| transport.addresses().nth(self.limits.addresses).is_none())
     }

@@ -29,7 +29,7 @@ impl Entry {
     }
 }
 
-/// The heap. Where a member stands in it is noted in the member's seat.
+/// A heap of its own. Where a member stands in it is noted in the member's seat.
 #[derive(Debug)]
 pub(super) struct Heap<S: Storage> {
     entries: S::List<Entry>,
@@ -42,6 +42,11 @@ impl<S: Storage> Default for Heap<S> {
 }
 
 impl<S: Storage> Heap<S> {
+    fn part(&mut self) -> Part<&mut [Entry], false> {
+        let entries = self.entries.items_mut();
+        Part { count: entries.len(), entries }
+    }
+
     pub(super) fn first(&self) -> Option<Entry> {
         self.get(0)
     }
@@ -52,19 +57,190 @@ impl<S: Storage> Heap<S> {
 
     pub(super) fn push(&mut self, entry: Entry, seats: &mut Seats<'_>) {
         self.entries.push(entry);
-        self.rise(self.entries.items().len().saturating_sub(1), entry, seats);
+        let last = self.entries.items().len().saturating_sub(1);
+        self.part().rise(last, entry, seats);
     }
 
     /// Takes out the entry at `place`.
     pub(super) fn remove(&mut self, place: usize, seats: &mut Seats<'_>) {
         let Some(last) = self.entries.pop() else { return };
         if place < self.entries.items().len() {
-            self.replace(place, last, seats);
+            self.part().replace(place, last, seats);
         }
     }
 
     /// Puts an entry into the place of another.
     pub(super) fn replace(&mut self, place: usize, entry: Entry, seats: &mut Seats<'_>) {
+        self.part().replace(place, entry, seats);
+    }
+
+    /// Changes all entries at once.
+    pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut [Entry]), seats: &mut Seats<'_>) {
+        self.part().rewrite(change, seats);
+    }
+
+    /// Lists the first ones in order, as many as fit, and returns how many. Nothing changes.
+    pub(super) fn list(&self, listed: &mut [Member]) -> usize {
+        let entries = self.entries.items();
+        Part::<_, false> { count: entries.len(), entries }.list(listed)
+    }
+}
+
+/// Two heaps that share their room, since each member is in one of them: one grows from the front, the other from the
+/// back.
+#[derive(Debug)]
+pub(super) struct TwoHeaps<S: Storage> {
+    entries: S::List<Entry>,
+    in_front: usize,
+    in_back: usize,
+}
+
+impl<S: Storage> Default for TwoHeaps<S> {
+    fn default() -> Self {
+        Self { entries: S::List::default(), in_front: 0, in_back: 0 }
+    }
+}
+
+impl<S: Storage> TwoHeaps<S> {
+    pub(super) fn front(&mut self) -> Part<&mut [Entry], false> {
+        Part { entries: self.entries.items_mut(), count: self.in_front }
+    }
+
+    pub(super) fn back(&mut self) -> Part<&mut [Entry], true> {
+        Part { entries: self.entries.items_mut(), count: self.in_back }
+    }
+
+    /// Makes room for one more entry in either.
+    pub(super) fn make_room(&mut self) {
+        let before = self.entries.items().len();
+        if self.in_front + self.in_back < before {
+            return;
+        }
+        for _ in 0..(before / 4).max(4) {
+            self.entries.push(Entry(0));
+        }
+        // What stood at the end is to stand there again.
+        let from = before.saturating_sub(self.in_back);
+        if let Some(back) = self.entries.items_mut().get_mut(from..) {
+            let by = back.len().saturating_sub(self.in_back);
+            back.rotate_right(by);
+        }
+    }
+
+    pub(super) fn push_front(&mut self, entry: Entry, seats: &mut Seats<'_>) {
+        let last = self.in_front;
+        self.in_front += 1;
+        self.front().rise(last, entry, seats);
+    }
+
+    pub(super) fn push_back(&mut self, entry: Entry, seats: &mut Seats<'_>) {
+        let last = self.in_back;
+        self.in_back += 1;
+        self.back().rise(last, entry, seats);
+    }
+
+    /// Takes out the entry at `place` in front.
+    pub(super) fn remove_front(&mut self, place: usize, seats: &mut Seats<'_>) {
+        self.in_front -= self.front().remove(place, seats);
+    }
+
+    /// Takes out the entry at `place` in the back.
+    pub(super) fn remove_back(&mut self, place: usize, seats: &mut Seats<'_>) {
+        self.in_back -= self.back().remove(place, seats);
+    }
+}
+
+/// A heap in a part of some room: in front, or from the back on.
+#[derive(Debug)]
+pub(super) struct Part<E, const BACK: bool> {
+    entries: E,
+    count: usize,
+}
+
+impl<E: AsRef<[Entry]>, const BACK: bool> Part<E, BACK> {
+    /// Where the entry at `place` stands in the room.
+    fn position(&self, place: usize) -> usize {
+        if BACK { self.entries.as_ref().len().wrapping_sub(1).wrapping_sub(place) } else { place }
+    }
+
+    pub(super) fn first(&self) -> Option<Entry> {
+        self.get(0)
+    }
+
+    pub(super) fn get(&self, place: usize) -> Option<Entry> {
+        if place >= self.count {
+            return None;
+        }
+        self.entries.as_ref().get(self.position(place)).copied()
+    }
+
+    fn least_child(&self, place: usize) -> Option<(usize, Entry)> {
+        let start = place * CHILDREN + 1;
+        if start + CHILDREN <= self.count {
+            let first = if BACK { self.position(start + CHILDREN - 1) } else { start };
+            if let Some(&children) = self.entries.as_ref().get(first..)?.first_chunk() {
+                let [a, b, c, d] = children;
+                let [a, b, c, d] = if BACK { [d, c, b, a] } else { [a, b, c, d] };
+                let first = if b < a { (start + 1, b) } else { (start, a) };
+                let second = if d < c { (start + 3, d) } else { (start + 2, c) };
+                return Some(if second.1 < first.1 { second } else { first });
+            }
+        }
+        let children = (start..self.count).take(CHILDREN).filter_map(|place| Some((place, self.get(place)?)));
+        children.min_by_key(|(_, entry)| *entry)
+    }
+
+    /// Lists the first ones in order, as many as fit, and returns how many. Nothing changes.
+    ///
+    /// Until the end the places in the heap are listed, and not the members. Behind those that are listed for good stand
+    /// the candidates, in order: children of the listed ones, and no more than could still be listed.
+    pub(super) fn list(&self, listed: &mut [Member]) -> usize {
+        let entry = |listed: &[Member], at: usize| self.get(listed.get(at)?.place());
+        let (mut done, mut end) = (0, 0);
+        let mut children = 0..self.count.min(1);
+        while done < listed.len() {
+            for place in children {
+                let Some(child) = self.get(place) else { break };
+                let is_behind = |listed: &[Member], at| entry(listed, at).is_some_and(|other| other > child);
+                if end < listed.len() {
+                    end += 1;
+                } else if !is_behind(listed, end - 1) {
+                    continue;
+                }
+                let mut at = end - 1;
+                while at > done && is_behind(listed, at - 1) {
+                    listed.copy_within(at - 1..at, at);
+                    at -= 1;
+                }
+                if let Some(slot) = listed.get_mut(at) {
+                    *slot = Member(place as u32);
+                }
+            }
+            let Some(place) = listed.get(done).filter(|_| done < end).map(|member| member.place()) else { break };
+            done += 1;
+            let first = place * CHILDREN + 1;
+            children = first..first + CHILDREN;
+        }
+        for slot in listed.iter_mut().take(done) {
+            *slot = self.get(slot.place()).map_or(Member::NONE, Entry::member);
+        }
+        done
+    }
+}
+
+impl<const BACK: bool> Part<&mut [Entry], BACK> {
+    /// Takes out the entry at `place`, and says by how many there are fewer then.
+    fn remove(&mut self, place: usize, seats: &mut Seats<'_>) -> usize {
+        let Some(last) = self.count.checked_sub(1).and_then(|last| self.get(last)) else { return 0 };
+        self.count -= 1;
+        if place < self.count {
+            self.replace(place, last, seats);
+        }
+        1
+    }
+
+    /// Puts an entry into the place of another.
+    fn replace(&mut self, place: usize, entry: Entry, seats: &mut Seats<'_>) {
         match place.checked_sub(1).and_then(|place| self.get(place / CHILDREN)) {
             Some(parent) if entry < parent => self.rise(place, entry, seats),
             _ => self.sink(place, entry, seats),
@@ -73,17 +249,25 @@ impl<S: Storage> Heap<S> {
 
     /// Changes all entries at once.
     pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut [Entry]), seats: &mut Seats<'_>) {
-        let entries = self.entries.items_mut();
+        let all = self.entries.len();
+        let range = if BACK { all.saturating_sub(self.count)..all } else { 0..self.count.min(all) };
+        let Some(entries) = self.entries.get_mut(range) else { return };
         change(entries);
         // What is in order is a heap as well.
         entries.sort_unstable();
-        for (place, entry) in entries.iter().enumerate() {
-            seats.set_place(entry.member(), place);
+        if BACK {
+            entries.reverse();
+        }
+        for place in 0..self.count {
+            if let Some(entry) = self.get(place) {
+                seats.set_place(entry.member(), place);
+            }
         }
     }
 
     fn put(&mut self, place: usize, entry: Entry, seats: &mut Seats<'_>) {
-        if let Some(slot) = self.entries.items_mut().get_mut(place) {
+        let position = self.position(place);
+        if let Some(slot) = self.entries.get_mut(position) {
             *slot = entry;
             seats.set_place(entry.member(), place);
         }
@@ -106,55 +290,6 @@ impl<S: Storage> Heap<S> {
             place = below;
         }
         self.put(place, entry, seats);
-    }
-
-    fn least_child(&self, place: usize) -> Option<(usize, Entry)> {
-        let start = place * CHILDREN + 1;
-        let entries = self.entries.items();
-        if let Some(&[a, b, c, d]) = entries.get(start..start + CHILDREN) {
-            let first = if b < a { (start + 1, b) } else { (start, a) };
-            let second = if d < c { (start + 3, d) } else { (start + 2, c) };
-            return Some(if second.1 < first.1 { second } else { first });
-        }
-        (start..).zip(entries.get(start..)?.iter().copied()).min_by_key(|(_, entry)| *entry)
-    }
-
-    /// Lists the first ones in order, as many as fit, and returns how many. Nothing changes.
-    ///
-    /// Until the end the places in the heap are listed, and not the members. Behind those that are listed for good stand
-    /// the candidates, in order: children of the listed ones, and no more than could still be listed.
-    pub(super) fn list(&self, listed: &mut [Member]) -> usize {
-        let entries = self.entries.items();
-        let entry = |listed: &[Member], at: usize| entries.get(listed.get(at)?.place()).copied();
-        let (mut done, mut end) = (0, 0);
-        let mut children = 0..entries.len().min(1);
-        while done < listed.len() {
-            for place in children {
-                let Some(child) = entries.get(place).copied() else { break };
-                let is_behind = |listed: &[Member], at| entry(listed, at).is_some_and(|other| other > child);
-                if end < listed.len() {
-                    end += 1;
-                } else if !is_behind(listed, end - 1) {
-                    continue;
-                }
-                let mut at = end - 1;
-                while at > done && is_behind(listed, at - 1) {
-                    listed.copy_within(at - 1..at, at);
-                    at -= 1;
-                }
-                if let Some(slot) = listed.get_mut(at) {
-                    *slot = Member(place as u32);
-                }
-            }
-            let Some(place) = listed.get(done).filter(|_| done < end).map(|member| member.place()) else { break };
-            done += 1;
-            let first = place * CHILDREN + 1;
-            children = first..first + CHILDREN;
-        }
-        for slot in listed.iter_mut().take(done) {
-            *slot = entries.get(slot.place()).map_or(Member::NONE, |entry| entry.member());
-        }
-        done
     }
 }
 

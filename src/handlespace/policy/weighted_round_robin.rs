@@ -7,7 +7,7 @@
 //! more or less than its part of all turns so far. So in any row of turns as long as the sum of the weights, each
 //! member has its weight, one more or less.
 
-use super::heap::{Entry, Heap};
+use super::heap::{Entry, TwoHeaps};
 use super::lists::Storage;
 use super::{Member, RandomSource, Seats, SelectionPolicy};
 use crate::wire::Policy;
@@ -25,15 +25,14 @@ pub(crate) struct WeightedRoundRobin<S: Storage> {
     now: u64,
     /// The sum of the weights.
     weights: u64,
-    /// Members whose turn may be had, by when it must be.
-    eligible: Heap<S>,
-    /// Members whose turn may not be had yet, by when it may.
-    waiting: Heap<S>,
+    /// In front the members whose turn may be had, by when it must be; in the back those whose turn may not be had yet, by
+    /// when it may.
+    turns: TwoHeaps<S>,
 }
 
 impl<S: Storage> Default for WeightedRoundRobin<S> {
     fn default() -> Self {
-        Self { now: 0, weights: 0, eligible: Heap::default(), waiting: Heap::default() }
+        Self { now: 0, weights: 0, turns: TwoHeaps::default() }
     }
 }
 
@@ -62,9 +61,9 @@ impl<S: Storage> WeightedRoundRobin<S> {
             return;
         }
         if from <= self.now {
-            self.eligible.push(Entry::new(from + turn(weight), 0, member), seats);
+            self.turns.push_front(Entry::new(from + turn(weight), 0, member), seats);
         } else {
-            self.waiting.push(Entry::new(from, 0, member), seats);
+            self.turns.push_back(Entry::new(from, 0, member), seats);
         }
     }
 
@@ -74,20 +73,20 @@ impl<S: Storage> WeightedRoundRobin<S> {
         if weight == 0 {
             return None;
         }
-        if let Some(entry) = self.waiting.get(place).filter(|entry| entry.member() == member) {
-            self.waiting.remove(place, seats);
+        if let Some(entry) = self.turns.back().get(place).filter(|entry| entry.member() == member) {
+            self.turns.remove_back(place, seats);
             return Some(entry.rank());
         }
-        let entry = self.eligible.get(place).filter(|entry| entry.member() == member)?;
-        self.eligible.remove(place, seats);
+        let entry = self.turns.front().get(place).filter(|entry| entry.member() == member)?;
+        self.turns.remove_front(place, seats);
         Some(entry.rank() - turn(weight))
     }
 
     /// Time has come to `now`: those whose turn may be had now are eligible.
     fn advance(&mut self, seats: &mut Seats<'_>, now: u64) {
         self.now = now;
-        while let Some(entry) = self.waiting.first().filter(|entry| entry.rank() <= now) {
-            self.waiting.remove(0, seats);
+        while let Some(entry) = self.turns.back().first().filter(|entry| entry.rank() <= now) {
+            self.turns.remove_back(0, seats);
             self.insert(seats, entry.member(), entry.rank());
         }
     }
@@ -102,8 +101,8 @@ impl<S: Storage> WeightedRoundRobin<S> {
                 *entry = Entry::new(entry.rank().saturating_sub(by), entry.turn(), entry.member());
             }
         };
-        self.eligible.rewrite(earlier, seats);
-        self.waiting.rewrite(earlier, seats);
+        self.turns.front().rewrite(earlier, seats);
+        self.turns.back().rewrite(earlier, seats);
         self.now -= by;
     }
 }
@@ -113,6 +112,7 @@ impl<S: Storage> SelectionPolicy for WeightedRoundRobin<S> {
         let weight = weight(policy);
         seats.set(member, [0, weight]);
         self.weights += u64::from(weight);
+        self.turns.make_room();
         self.insert(seats, member, self.now);
     }
 
@@ -124,6 +124,7 @@ impl<S: Storage> SelectionPolicy for WeightedRoundRobin<S> {
         let from = self.take_out(seats, member).unwrap_or(self.now);
         self.weights = self.weights - u64::from(old) + u64::from(new);
         seats.set(member, [0, new]);
+        self.turns.make_room();
         // What is left of its old waiting time counts by the new weight: a smaller weight must not wait for less.
         self.insert(seats, member, from.clamp(self.now.saturating_sub(turn(new)), self.now + turn(new)));
     }
@@ -142,15 +143,15 @@ impl<S: Storage> SelectionPolicy for WeightedRoundRobin<S> {
         if self.now > LATE {
             self.set_back(seats);
         }
-        if self.eligible.first().is_none()
-            && let Some(first) = self.waiting.first()
+        if self.turns.front().first().is_none()
+            && let Some(first) = self.turns.back().first()
         {
             self.advance(seats, first.rank());
         }
-        let count = self.eligible.list(chosen);
-        let Some(first) = self.eligible.first() else { return 0 };
-        let more = chosen.get_mut(count..).map_or(0, |rest| self.waiting.list(rest));
-        self.eligible.remove(0, seats);
+        let count = self.turns.front().list(chosen);
+        let Some(first) = self.turns.front().first() else { return 0 };
+        let more = chosen.get_mut(count..).map_or(0, |rest| self.turns.back().list(rest));
+        self.turns.remove_front(0, seats);
         // Its next turn begins when this one must be over.
         self.insert(seats, first.member(), first.rank());
         self.advance(seats, self.now + ROUND / self.weights);
