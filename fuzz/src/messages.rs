@@ -7,8 +7,8 @@ use rserpool::wire::asap::{self, ElementReference};
 use rserpool::wire::enrp::{self, PoolEntries, PoolEntry, UpdateAction};
 use rserpool::wire::param::transport::IpProtocol;
 use rserpool::wire::{
-    CauseCode, CauseInformation, ErrorCause, PeChecksum, PeIdentifier, Policy, PolicyType, PoolElement, PoolHandle,
-    RegistrationLife, Sequence, ServerIdentifier, ServerInformation, Transport, TransportUse, Unknown,
+    CauseCode, CauseInformation, Distance, ErrorCause, PeChecksum, PeIdentifier, Policy, PolicyType, PoolElement,
+    PoolHandle, RegistrationLife, Sequence, ServerIdentifier, ServerInformation, Transport, TransportUse, Unknown,
 };
 
 /// Few different values, so that messages speak of the same things.
@@ -150,8 +150,8 @@ impl Extensions {
 /// A policy.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum AnyPolicy {
-    /// One of the nine, with two values.
-    Standard(u8, u32, u32),
+    /// One of RFC 5356 or of rsplib, with its values.
+    Known(u8, [u32; 4]),
     /// Another.
     Other(u32, Vec<u8>),
 }
@@ -159,7 +159,7 @@ pub enum AnyPolicy {
 impl AnyPolicy {
     fn get(&self) -> Policy<'_> {
         match self {
-            Self::Standard(number, first, second) => match number % 9 {
+            Self::Known(number, [first, second, third, fourth]) => match number % 12 {
                 0 => Policy::RoundRobin,
                 1 => Policy::WeightedRoundRobin { weight: *first },
                 2 => Policy::Random,
@@ -168,10 +168,20 @@ impl AnyPolicy {
                 5 => Policy::LeastUsed { load: *first },
                 6 => Policy::LeastUsedWithDegradation { load: *first, degradation: *second },
                 7 => Policy::PriorityLeastUsed { load: *first, degradation: *second },
-                _ => Policy::RandomizedLeastUsed { load: *first },
+                8 => Policy::RandomizedLeastUsed { load: *first },
+                9 => Policy::RandomizedLeastUsedWithDegradation { load: *first, degradation: *second },
+                10 => Policy::WeightedRandomWithDistance {
+                    weight: *first,
+                    distance: Distance { factor: *second, distance: *third },
+                },
+                _ => Policy::LeastUsedWithDegradationAndDistance {
+                    load: *first,
+                    degradation: *second,
+                    distance: Distance { factor: *third, distance: *fourth },
+                },
             },
-            // The X bit: no standard policy, and neither of the invalid values.
-            Self::Other(number, data) => Policy::Other { policy_type: PolicyType(number | 0x8000_0000), data },
+            // The X bit: no standard policy, and neither of the invalid values. The A bit: none of rsplib's.
+            Self::Other(number, data) => Policy::Other { policy_type: PolicyType(number | 0xc000_0000), data },
         }
     }
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use rserpool::wire::{PayloadProtocol, asap, enrp, padded};
+use rserpool::wire::{Distance, PayloadProtocol, Policy, asap, enrp, padded};
 use rserpool_capture::UserMessage;
 
 const CAPTURES: [&str; 3] = ["rsplib-3.4.4-basic", "rsplib-3.4.4-failover", "rsplib-3.4.4-enrp"];
@@ -137,4 +137,33 @@ fn the_samples_hold_one_of_everything() {
     for parameter in 1..=0x10 {
         assert!(parameters.contains(&parameter), "parameter {parameter:x}");
     }
+}
+
+#[test]
+fn rsplib_s_own_policies_are_read_with_the_values_that_its_servers_were_given() {
+    // rspserver with -policy=WeightedRandomDPF:7:0.5, LeastUsedDPF:0.25, LeastUsedDegradationDPF:0.1:0.25,
+    // PriorityLeastUsedDegradation:0.1 and RandomizedPriorityLeastUsed; one pool each.
+    let part = |part: f64| (part * f64::from(u32::MAX)).round() as u32;
+    let distance = |factor| Distance { factor: part(factor), distance: 0 };
+    let expected = [
+        ("P1", Policy::WeightedRandomWithDistance { weight: 7, distance: distance(0.5) }),
+        ("P2", Policy::LeastUsedWithDistance { load: 0, distance: distance(0.25) }),
+        (
+            "P3",
+            Policy::LeastUsedWithDegradationAndDistance { load: 0, degradation: part(0.1), distance: distance(0.25) },
+        ),
+        ("P4", Policy::PriorityLeastUsedWithDegradation { load: 0, degradation: part(0.1) }),
+        ("P10", Policy::RandomizedPriorityLeastUsed { load: 0, degradation: 0 }),
+    ];
+    let mut found = 0;
+    for message in messages("rsplib-3.4.4-policies") {
+        let Ok(decoded) = asap::Message::decode(&message.octets) else { continue };
+        let asap::Body::Registration(registration) = decoded.message.body else { continue };
+        let pool = std::str::from_utf8(registration.pool_handle.octets()).unwrap();
+        let (_, policy) = expected.iter().find(|(name, _)| *name == pool).unwrap();
+        assert_eq!(registration.pool_element.policy, *policy, "{pool}");
+        assert_eq!(read(&message).1, message.octets);
+        found += 1;
+    }
+    assert_eq!(found, expected.len());
 }

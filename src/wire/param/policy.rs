@@ -339,6 +339,46 @@ impl<'a> Policy<'a> {
         })
     }
 
+    /// Its values with their names, in the order in which they are sent: weight, priority, load, degradation,
+    /// distance_penalty_factor, distance. None for a policy that is not known here.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+        let load = |load| Some(("load", load));
+        let weight = |weight| Some(("weight", weight));
+        let degradation = |degradation| Some(("degradation", degradation));
+        let factor = |distance: Distance| Some(("distance_penalty_factor", distance.factor));
+        let far = |distance: Distance| Some(("distance", distance.distance));
+        let values: [_; VALUES] = match *self {
+            Self::RoundRobin | Self::Random | Self::Other { .. } => [None; VALUES],
+            Self::WeightedRoundRobin { weight: value } | Self::WeightedRandom { weight: value } => {
+                [weight(value), None, None, None]
+            }
+            Self::Priority { priority } => [Some(("priority", priority)), None, None, None],
+            Self::LeastUsed { load: value } | Self::RandomizedLeastUsed { load: value } => {
+                [load(value), None, None, None]
+            }
+            Self::LeastUsedWithDegradation { load: value, degradation: more }
+            | Self::PriorityLeastUsed { load: value, degradation: more }
+            | Self::RandomizedPriorityLeastUsed { load: value, degradation: more }
+            | Self::RandomizedLeastUsedWithDegradation { load: value, degradation: more }
+            | Self::PriorityLeastUsedWithDegradation { load: value, degradation: more }
+            | Self::RandomizedPriorityLeastUsedWithDegradation { load: value, degradation: more } => {
+                [load(value), degradation(more), None, None]
+            }
+            Self::WeightedRandomWithDistance { weight: value, distance } => {
+                [weight(value), factor(distance), far(distance), None]
+            }
+            Self::LeastUsedWithDistance { load: value, distance } => {
+                [load(value), factor(distance), far(distance), None]
+            }
+            Self::LeastUsedWithDegradationAndDistance { load: value, degradation: more, distance }
+            | Self::PriorityLeastUsedWithDistance { load: value, degradation: more, distance }
+            | Self::PriorityLeastUsedWithDegradationAndDistance { load: value, degradation: more, distance } => {
+                [load(value), degradation(more), factor(distance), far(distance)]
+            }
+        };
+        values.into_iter().flatten()
+    }
+
     /// The policy in a parameter that is one.
     pub(crate) fn read(parameter: &RawParameter<'a>) -> Result<Self, DecodeError> {
         let (number, data) = parameter.value().split_first_chunk().ok_or_else(|| parameter.length_error())?;

@@ -65,25 +65,9 @@ pub(crate) fn policy(policy: &Policy<'_>) -> Value {
     let mut object = Map::new();
     object.insert("type".into(), kind.to_string().into());
     object.insert("name".into(), snake_case(kind.name()).into());
-    let mut add = |name: &str, value: u32| object.insert(name.into(), value.into());
-    match *policy {
-        Policy::WeightedRoundRobin { weight } | Policy::WeightedRandom { weight } => {
-            add("weight", weight);
-        }
-        Policy::Priority { priority } => {
-            add("priority", priority);
-        }
-        Policy::LeastUsed { load } | Policy::RandomizedLeastUsed { load } => {
-            add("load", load);
-        }
-        Policy::LeastUsedWithDegradation { load, degradation } | Policy::PriorityLeastUsed { load, degradation } => {
-            add("load", load);
-            add("degradation", degradation);
-        }
-        Policy::Other { data, .. } => {
-            object.insert("data".into(), hex(data).into());
-        }
-        _ => {}
+    object.extend(policy.values().map(|(name, value)| (name.into(), value.into())));
+    if let Policy::Other { data, .. } = policy {
+        object.insert("data".into(), hex(data).into());
     }
     Value::Object(object)
 }
