@@ -77,16 +77,16 @@ fn limit(instructions: u64) -> LibraryBenchmarkConfig {
 }
 
 #[library_benchmark]
-#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::random(args = (PolicyType::RANDOM), setup = space, config = limit(1_000_000))]
-#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(1_000_000))]
-#[bench::priority(args = (PolicyType::PRIORITY), setup = space, config = limit(1_000_000))]
-#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(1_000_000))]
-#[bench::least_used_with_degradation(args = (PolicyType::LEAST_USED_WITH_DEGRADATION), setup = space, config = limit(1_000_000))]
-#[bench::priority_least_used(args = (PolicyType::PRIORITY_LEAST_USED), setup = space, config = limit(1_000_000))]
-#[bench::randomized_least_used(args = (PolicyType::RANDOMIZED_LEAST_USED), setup = space, config = limit(1_000_000))]
-#[bench::least_used_with_distance(args = (PolicyType::LEAST_USED_WITH_DISTANCE), setup = space, config = limit(1_000_000))]
+#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(46_300))]
+#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(130_900))]
+#[bench::random(args = (PolicyType::RANDOM), setup = space, config = limit(58_600))]
+#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(109_300))]
+#[bench::priority(args = (PolicyType::PRIORITY), setup = space, config = limit(116_300))]
+#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(86_800))]
+#[bench::least_used_with_degradation(args = (PolicyType::LEAST_USED_WITH_DEGRADATION), setup = space, config = limit(185_900))]
+#[bench::priority_least_used(args = (PolicyType::PRIORITY_LEAST_USED), setup = space, config = limit(86_800))]
+#[bench::randomized_least_used(args = (PolicyType::RANDOMIZED_LEAST_USED), setup = space, config = limit(109_300))]
+#[bench::least_used_with_distance(args = (PolicyType::LEAST_USED_WITH_DISTANCE), setup = space, config = limit(90_100))]
 fn resolve((mut space, _): (Handlespace, PolicyType)) -> Handlespace {
     for _ in 0..OPERATIONS {
         black_box(space.resolve(POOL, 3).expect("the pool is there").elements().last());
@@ -95,10 +95,10 @@ fn resolve((mut space, _): (Handlespace, PolicyType)) -> Handlespace {
 }
 
 #[library_benchmark]
-#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(1_000_000))]
-#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(1_000_000))]
+#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(145_100))]
+#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(149_500))]
+#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(154_000))]
+#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(172_400))]
 fn register_new((mut space, policy_type): (Handlespace, PolicyType)) -> Handlespace {
     for number in 1..=OPERATIONS {
         register(&mut space, MEMBERS + number, policy(policy_type, number));
@@ -107,10 +107,10 @@ fn register_new((mut space, policy_type): (Handlespace, PolicyType)) -> Handlesp
 }
 
 #[library_benchmark]
-#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(1_000_000))]
-#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(1_000_000))]
+#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(98_300))]
+#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(133_400))]
+#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(110_100))]
+#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(113_700))]
 fn register_again((mut space, policy_type): (Handlespace, PolicyType)) -> Handlespace {
     for number in 1..=OPERATIONS {
         register(&mut space, number, policy(policy_type, number + 7));
@@ -119,10 +119,10 @@ fn register_again((mut space, policy_type): (Handlespace, PolicyType)) -> Handle
 }
 
 #[library_benchmark]
-#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(1_000_000))]
-#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(1_000_000))]
-#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(1_000_000))]
+#[bench::round_robin(args = (PolicyType::ROUND_ROBIN), setup = space, config = limit(67_300))]
+#[bench::weighted_round_robin(args = (PolicyType::WEIGHTED_ROUND_ROBIN), setup = space, config = limit(86_300))]
+#[bench::weighted_random(args = (PolicyType::WEIGHTED_RANDOM), setup = space, config = limit(74_600))]
+#[bench::least_used(args = (PolicyType::LEAST_USED), setup = space, config = limit(77_900))]
 fn deregister((mut space, _): (Handlespace, PolicyType)) -> Handlespace {
     for number in 1..=OPERATIONS {
         let index = space.find(POOL, PeIdentifier(number.wrapping_mul(0x85eb_ca6b)));
@@ -168,8 +168,8 @@ fn a_response() -> Vec<u8> {
 }
 
 #[library_benchmark]
-#[bench::registration(args = (), setup = a_registration, config = limit(1_000_000))]
-#[bench::response_of_three(args = (), setup = a_response, config = limit(1_000_000))]
+#[bench::registration(args = (), setup = a_registration, config = limit(127_900))]
+#[bench::response_of_three(args = (), setup = a_response, config = limit(280_400))]
 fn decode(octets: Vec<u8>) -> Vec<u8> {
     for _ in 0..OPERATIONS {
         black_box(Message::decode(black_box(&octets)).expect("it is right"));
@@ -178,8 +178,8 @@ fn decode(octets: Vec<u8>) -> Vec<u8> {
 }
 
 #[library_benchmark]
-#[bench::registration(args = (), setup = a_registration, config = limit(1_000_000))]
-#[bench::response_of_three(args = (), setup = a_response, config = limit(1_000_000))]
+#[bench::registration(args = (), setup = a_registration, config = limit(172_200))]
+#[bench::response_of_three(args = (), setup = a_response, config = limit(327_400))]
 fn decode_and_encode(octets: Vec<u8>) -> Vec<u8> {
     let mut buffer = vec![0; octets.len()];
     for _ in 0..OPERATIONS {
