@@ -14,4 +14,5 @@ mod limits;
 mod model;
 mod sequences;
 mod support;
+mod timers;
 mod world;
