@@ -64,7 +64,7 @@ pub(super) struct Pool {
     seats: Vec<Seat>,
     policy: Selector<Allocated>,
     /// The members by identifier, once they are many.
-    table: HashTable<u32>,
+    table: Option<Box<HashTable<u32>>>,
     /// Numbers that are free.
     free: Vec<Member>,
 }
@@ -81,7 +81,7 @@ impl Pool {
             identifiers: Vec::new(),
             seats: Vec::new(),
             policy,
-            table: HashTable::new(),
+            table: None,
             free: Vec::new(),
         }
     }
@@ -122,7 +122,7 @@ impl Pool {
             let mut hits = rows.filter(|(_, row)| row.iter().fold(false, |hit, other| hit | (*other == identifier.0)));
             return hits.find_map(|(first, row)| (first..first + row.len() as u32).find_map(is_it));
         }
-        let found = self.table.find(hash(hasher, identifier), |member| is_it(*member).is_some());
+        let found = self.table.as_ref()?.find(hash(hasher, identifier), |member| is_it(*member).is_some());
         is_it(*found?)
     }
 
@@ -154,15 +154,16 @@ impl Pool {
                 let identifier = identifiers.get(*member as usize).copied();
                 hash(hasher, PeIdentifier(identifier.unwrap_or(0)))
             };
-            if table.is_empty() {
+            if let Some(table) = table {
+                table.insert_unique(hash(hasher, identifier), member.0, of);
+            } else {
                 // There are many for the first time: the others have been there without.
-                table.reserve(seats.len(), of);
+                let mut all = Box::new(HashTable::with_capacity(seats.len()));
                 let members = (0..).zip(seats.iter()).filter(|(_, seat)| seat.element != NONE);
                 for (member, _) in members {
-                    table.insert_unique(of(&member), member, of);
+                    all.insert_unique(of(&member), member, of);
                 }
-            } else {
-                table.insert_unique(hash(hasher, identifier), member.0, of);
+                *table = Some(all);
             }
         }
         member
@@ -181,8 +182,8 @@ impl Pool {
             seat.element = NONE;
         }
         self.free.push(member);
-        if !self.is_small()
-            && let Ok(entry) = self.table.find_entry(hash(hasher, PeIdentifier(identifier)), |other| *other == member.0)
+        if let Some(table) = &mut self.table
+            && let Ok(entry) = table.find_entry(hash(hasher, PeIdentifier(identifier)), |other| *other == member.0)
         {
             entry.remove();
         }

@@ -116,7 +116,8 @@ impl<S: Storage> TwoHeaps<S> {
         if self.in_front + self.in_back < before {
             return;
         }
-        for _ in 0..(before / 4).max(4) {
+        // As much as an allocated list grows at once.
+        for _ in 0..(before / 2).max(6) {
             self.entries.push(Entry(0));
         }
         // What stood at the end is to stand there again.

@@ -1,0 +1,105 @@
+//! What runs on elements and users: requests with numbers, and their answers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rserpool::pool_element::{ElementEvent, PoolElement};
+use rserpool::pool_user::{SessionId, UserEvent};
+use rserpool::wire::PoolHandle;
+use rserpool::{AssociationId, Instant, OutgoingMessage};
+
+use crate::node::{User, Wanted};
+
+pub(crate) const BROKEN: &str = "the simulator's own configuration is broken";
+
+/// How often a user has a request.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Sends each request back.
+#[derive(Debug, Default)]
+pub(crate) struct ElementApplication {
+    answers: VecDeque<(AssociationId, Vec<u8>)>,
+}
+
+impl ElementApplication {
+    pub(crate) fn event(&mut self, event: ElementEvent<'_>, wanted: &mut Vec<Wanted>) {
+        match event {
+            ElementEvent::Data { session, message } => self.answers.push_back((session, message.octets.to_vec())),
+            ElementEvent::Accepted { .. } | ElementEvent::SessionClosed { .. } => {}
+            other => wanted.push(Wanted::Note(format!("{other:?}"))),
+        }
+    }
+
+    /// True if the machine has something new to do.
+    pub(crate) fn act(&mut self, element: &mut PoolElement) -> bool {
+        let Some((session, octets)) = self.answers.pop_front() else { return false };
+        // A session that has ended takes no answer any more.
+        let _ = element.send(session, OutgoingMessage::new(&octets));
+        true
+    }
+}
+
+/// Sends a request every few seconds, again after each failover until it is answered.
+#[derive(Debug)]
+pub(crate) struct UserApplication {
+    pool: String,
+    session: Option<SessionId>,
+    /// The number of the last request.
+    pub(crate) number: u64,
+    pub(crate) answered: u64,
+    next_request: Option<Instant>,
+    /// Whether the last request has to be sent, again maybe.
+    to_send: bool,
+}
+
+impl UserApplication {
+    pub(crate) fn new(pool: String) -> Self {
+        Self { pool, session: None, number: 0, answered: 0, next_request: None, to_send: false }
+    }
+
+    pub(crate) fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        self.next_request.filter(|_| self.session.is_some())
+    }
+
+    pub(crate) fn event(&mut self, now: Instant, event: UserEvent<'_>, wanted: &mut Vec<Wanted>) {
+        match event {
+            UserEvent::Data { message, .. } => {
+                let number = message.octets.try_into().map_or(0, u64::from_be_bytes);
+                // An answer that comes twice was asked for twice.
+                if number == self.number && self.answered < number {
+                    self.answered = number;
+                    self.next_request = Some(now + INTERVAL);
+                }
+            }
+            UserEvent::Established { .. } => {
+                self.to_send = self.answered < self.number;
+                wanted.push(Wanted::Note(format!("{event:?}")));
+            }
+            UserEvent::Resolved(_) => {}
+            other => wanted.push(Wanted::Note(format!("{other:?}"))),
+        }
+    }
+
+    /// True if the machine has something new to do.
+    pub(crate) fn act(&mut self, user: &mut User, now: Instant) -> bool {
+        let Some(session) = self.session else {
+            self.session = user.open_session(now, PoolHandle::from(self.pool.as_str())).ok();
+            self.next_request = Some(now);
+            return true;
+        };
+        if self.next_request.is_some_and(|at| at <= now) {
+            self.next_request = None;
+            self.number += 1;
+            self.to_send = true;
+        }
+        if !std::mem::take(&mut self.to_send) {
+            return false;
+        }
+        let _ = user.send(session, OutgoingMessage::new(&self.number.to_be_bytes()));
+        true
+    }
+}

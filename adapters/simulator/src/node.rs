@@ -1,0 +1,281 @@
+//! A node: a machine, its application, its clock, and where it is.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+
+use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+use rserpool::pool_user::{PoolUser, UserConfig};
+use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol,
+    Purpose,
+};
+
+use crate::applications::{self, ElementApplication, UserApplication};
+use crate::random::Random;
+use crate::scenario::{NodeId, Scenario};
+
+pub(crate) const ASAP_PORT: u16 = 3863;
+pub(crate) const ENRP_PORT: u16 = 9901;
+const SERVICE_PORT: u16 = 7_000;
+
+/// A user with room for one session.
+pub(crate) type User = PoolUser<1, 32, 4096>;
+
+/// What a node has to be told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Opened { association: AssociationId, peer: NodeId, port: u16 },
+    Accepted { association: AssociationId, peer: NodeId, port: u16 },
+    OpenFailed { association: AssociationId },
+    Closed { association: AssociationId, reason: CloseReason },
+    Message { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
+    Datagram { from: NodeId, group: MulticastGroup, octets: Vec<u8> },
+}
+
+/// What a node wants to have done.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Open { association: AssociationId, purpose: Purpose, to: IpAddr, port: u16 },
+    Send { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
+    End { association: AssociationId, reason: CloseReason },
+    Multicast { group: MulticastGroup, octets: Vec<u8> },
+    /// Something worth a line in the trace.
+    Note(String),
+}
+
+#[derive(Debug)]
+pub(crate) enum Role {
+    Registrar(Box<Registrar>),
+    Element(Box<PoolElement>, ElementApplication),
+    User(Box<User>, UserApplication),
+}
+
+/// A node's own time.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    started_at: u64,
+    offset: u64,
+    /// Parts of a million that it goes too fast, if positive.
+    drift: i64,
+}
+
+impl Clock {
+    fn local(self, at: u64) -> Instant {
+        let elapsed = at.saturating_sub(self.started_at);
+        let gained = (i128::from(elapsed) * i128::from(self.drift) / 1_000_000) as i64;
+        Instant::from_micros(self.offset + elapsed.saturating_add_signed(gained))
+    }
+
+    /// The first moment at which the node's clock shows `local`, or a little later.
+    fn global(self, local: Instant) -> u64 {
+        let elapsed = local.as_micros().saturating_sub(self.offset);
+        let rate = (1_000_000 + self.drift).max(1) as u128;
+        let elapsed = (u128::from(elapsed) * 1_000_000).div_ceil(rate).saturating_add(1);
+        self.started_at.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) role: Role,
+    clock: Clock,
+    pub(crate) alive: bool,
+    pub(crate) paused: bool,
+    /// What came in while it was paused.
+    pub(crate) withheld: VecDeque<Told>,
+    /// For when it is to be woken, if it is.
+    pub(crate) wake_at: Option<u64>,
+    /// Names for associations that come in.
+    accepted: u32,
+}
+
+pub(crate) fn address(node: NodeId) -> IpAddr {
+    let number = node.0 as u32 + 1;
+    IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | number))
+}
+
+/// The node at an address.
+pub(crate) fn node_at(address: IpAddr) -> Option<NodeId> {
+    let IpAddr::V4(address) = address else { return None };
+    (address.to_bits() >> 24 == 10).then(|| NodeId((address.to_bits() & 0x00ff_ffff) as usize - 1))
+}
+
+fn endpoint(node: NodeId, port: u16) -> EndpointBuf {
+    EndpointBuf::single(Protocol::Sctp, address(node), port)
+}
+
+/// The pool that an element belongs to, or that a user asks for.
+fn pool(number: usize, scenario: &Scenario) -> String {
+    let pools = scenario.elements.div_ceil(40).max(1);
+    format!("pool-{}", number % pools)
+}
+
+/// The policy of a pool.
+fn policy(pool: &str, number: usize) -> Policy<'static> {
+    let value = number as u32 % 7;
+    match pool.len() + pool.bytes().map(usize::from).sum::<usize>() % 4 {
+        0 => Policy::LeastUsed { load: value << 24 },
+        1 => Policy::WeightedRandom { weight: value + 1 },
+        _ => Policy::RoundRobin,
+    }
+}
+
+impl Node {
+    /// A node that starts now. `incarnation` says how often it was started under another identifier before.
+    pub(crate) fn new(id: NodeId, incarnation: u32, at: u64, scenario: &Scenario, random: &mut Random) -> Self {
+        let drift = scenario.drift_ppm as i64;
+        let clock = Clock {
+            started_at: at,
+            // Clocks start anywhere.
+            offset: random.below(1 << 40),
+            drift: random.below(2 * drift as u64 + 1) as i64 - drift,
+        };
+        let identifier = (id.0 as u32 + 1) | (incarnation + 1) << 24;
+        let known = |least: usize| {
+            // Each knows some registrars, and not all know the same.
+            let count = least.max(scenario.registrars.min(3));
+            (0..count).map(|step| NodeId((id.0 + step) % scenario.registrars)).collect::<Vec<_>>()
+        };
+        let role = if id.0 < scenario.registrars {
+            let mut config = RegistrarConfig::new(endpoint(id, ENRP_PORT), random.u64());
+            config.identifier = ServerIdentifier(identifier);
+            config.asap = vec![endpoint(id, ASAP_PORT)];
+            config.peers = (0..scenario.registrars)
+                .filter(|other| *other != id.0)
+                .map(|other| endpoint(NodeId(other), ENRP_PORT))
+                .collect();
+            Role::Registrar(Box::new(Registrar::new(config)))
+        } else if id.0 < scenario.registrars + scenario.elements {
+            let number = id.0 - scenario.registrars;
+            let pool = pool(number, scenario);
+            let transport = UserTransport::sctp(&[address(id)], SERVICE_PORT, TransportUse::DataPlusControl);
+            let config = transport
+                .and_then(|transport| ElementConfig::new(pool.as_bytes(), PeIdentifier(identifier), transport));
+            let Some(mut config) = config else { unreachable_configuration() };
+            config.policy = policy(&pool, number);
+            let mut element = PoolElement::new(config);
+            for registrar in known(1) {
+                let _ = element.add_registrar(endpoint(registrar, ASAP_PORT));
+            }
+            element.register(clock.local(at));
+            Role::Element(Box::new(element), ElementApplication::default())
+        } else {
+            let mut config = UserConfig::default();
+            config.seed = random.u64();
+            let mut user = User::new(config);
+            for registrar in known(1) {
+                let _ = user.add_registrar(endpoint(registrar, ASAP_PORT));
+            }
+            Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario)))
+        };
+        Self { role, clock, alive: true, paused: false, withheld: VecDeque::new(), wake_at: None, accepted: 0 }
+    }
+
+    pub(crate) fn local(&self, at: u64) -> Instant {
+        self.clock.local(at)
+    }
+
+    /// A name for an association that comes in.
+    pub(crate) fn name(&mut self) -> AssociationId {
+        self.accepted += 1;
+        AssociationId::accepted(self.accepted)
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn timeout(&self) -> Option<u64> {
+        let timeout = match &self.role {
+            Role::Registrar(registrar) => registrar.poll_timeout(),
+            Role::Element(element, _) => element.poll_timeout(),
+            Role::User(user, application) => [user.poll_timeout(), application.timeout()].into_iter().flatten().min(),
+        };
+        timeout.map(|local| self.clock.global(local))
+    }
+
+    /// Hands on what it is told, or that time has passed.
+    pub(crate) fn handle(&mut self, at: u64, told: Option<&Told>) {
+        let now = self.local(at);
+        let mut addresses = [IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+        if let Some(Told::Opened { peer, .. } | Told::Accepted { peer, .. }) = told {
+            addresses = [address(*peer)];
+        }
+        let peer = |port| Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port };
+        let input = match told {
+            None => Input::Timeout,
+            Some(Told::Opened { association, port, .. }) => {
+                Input::Opened { association: *association, peer: peer(*port) }
+            }
+            Some(Told::Accepted { association, port, .. }) => {
+                Input::Accepted { association: *association, peer: peer(*port) }
+            }
+            Some(Told::OpenFailed { association }) => Input::OpenFailed { association: *association },
+            Some(Told::Closed { association, reason }) => {
+                Input::Closed { association: *association, reason: *reason }
+            }
+            Some(Told::Message { association, protocol, octets }) => {
+                Input::Message { association: *association, protocol: *protocol, octets }
+            }
+            Some(Told::Datagram { from, group, octets }) => {
+                Input::Datagram { group: *group, from: (address(*from), ASAP_PORT).into(), octets }
+            }
+        };
+        match &mut self.role {
+            Role::Registrar(registrar) => registrar.handle(now, input),
+            Role::Element(element, _) => element.handle(now, input),
+            Role::User(user, application) => {
+                user.handle(now, input);
+                application.act(user, now);
+            }
+        }
+    }
+
+    /// All that it wants to have done.
+    pub(crate) fn wanted(&mut self, at: u64, wanted: &mut Vec<Wanted>) {
+        let now = self.local(at);
+        match &mut self.role {
+            Role::Registrar(registrar) => {
+                drain(&mut **registrar, wanted, |event, wanted| wanted.push(Wanted::Note(format!("{event:?}"))));
+            }
+            Role::Element(element, application) => loop {
+                drain(&mut **element, wanted, |event, wanted| application.event(event, wanted));
+                if !application.act(element) {
+                    break;
+                }
+            },
+            Role::User(user, application) => loop {
+                drain(&mut **user, wanted, |event, wanted| application.event(now, event, wanted));
+                if !application.act(user, now) {
+                    break;
+                }
+            },
+        }
+    }
+}
+
+/// Fetches all actions of a machine.
+fn drain<M: Machine>(machine: &mut M, wanted: &mut Vec<Wanted>, mut event: impl FnMut(M::Event<'_>, &mut Vec<Wanted>)) {
+    while let Some(action) = machine.poll_action() {
+        match action {
+            Action::Open { association, purpose, remote } => {
+                let to = remote.addresses.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                wanted.push(Wanted::Open { association, purpose, to, port: remote.port });
+            }
+            Action::Send { association, message } => wanted.push(Wanted::Send {
+                association,
+                protocol: message.protocol,
+                octets: message.octets.to_vec(),
+            }),
+            Action::Close { association } => wanted.push(Wanted::End { association, reason: CloseReason::Shutdown }),
+            Action::Abort { association } => wanted.push(Wanted::End { association, reason: CloseReason::Aborted }),
+            Action::Multicast { group, octets } => wanted.push(Wanted::Multicast { group, octets: octets.to_vec() }),
+            Action::Event(happened) => event(happened, wanted),
+            _ => {}
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "the simulator makes the configuration itself")]
+fn unreachable_configuration() -> ! {
+    panic!("{}", applications::BROKEN)
+}
