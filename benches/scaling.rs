@@ -108,7 +108,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (powers, file) =
-        if quick { (6..=10, root.join("target/scaling.svg")) } else { (6..=13, root.join("docs/scaling.svg")) };
+        if quick { (6..=10, root.join("target/scaling.svg")) } else { (6..=15, root.join("docs/scaling.svg")) };
     let sizes: Vec<u32> = powers
         .map(|power| if power == 6 { 1_000 } else { 1_000 * (1 << (power - 6)) })
         .chain(if quick { None } else { Some(1_000_000) })

@@ -24,4 +24,4 @@ mod simulation;
 mod trace;
 
 pub use self::scenario::{Fault, FaultKind, NodeId, Scenario};
-pub use self::simulation::{Report, run};
+pub use self::simulation::{Report, run, run_with_trace};

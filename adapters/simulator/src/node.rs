@@ -87,6 +87,8 @@ pub(crate) struct Node {
     pub(crate) withheld: VecDeque<Told>,
     /// For when it is to be woken, if it is.
     pub(crate) wake_at: Option<u64>,
+    /// Whether it is to be a member of its pool, if it is an element.
+    pub(crate) member: bool,
     /// Names for associations that come in.
     accepted: u32,
 }
@@ -170,7 +172,7 @@ impl Node {
             }
             Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario)))
         };
-        Self { role, clock, alive: true, paused: false, withheld: VecDeque::new(), wake_at: None, accepted: 0 }
+        Self { role, clock, alive: true, paused: false, withheld: VecDeque::new(), wake_at: None, member: true, accepted: 0 }
     }
 
     pub(crate) fn local(&self, at: u64) -> Instant {

@@ -1,0 +1,170 @@
+//! Associations between nodes: in order, once, by as many transmissions as it takes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rserpool::AssociationId;
+use rserpool::wire::PayloadProtocol;
+
+use crate::random::Random;
+use crate::scenario::{NodeId, Scenario};
+
+/// How often something is sent until the association is given up.
+pub(crate) const TRANSMISSIONS: u32 = 5;
+
+/// The first retransmission time-out; it doubles.
+const RTO: u64 = 100_000;
+
+/// A link's place, and how many there were before it: what was planned for a link is not for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LinkId {
+    place: usize,
+    number: u64,
+}
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) node: NodeId,
+    pub(crate) association: AssociationId,
+    /// Whether the node there still has the association.
+    pub(crate) there: bool,
+}
+
+/// What is on its way from one end to the other.
+#[derive(Debug, Default)]
+pub(crate) struct Direction {
+    /// What waits for the first of them to get through.
+    pub(crate) waiting: VecDeque<(PayloadProtocol, Vec<u8>)>,
+    /// How often the first was sent in vain.
+    pub(crate) attempts: u32,
+    /// Nothing arrives before this.
+    pub(crate) not_before: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    number: u64,
+    /// Who has opened it, and who it was opened to.
+    pub(crate) ends: [End; 2],
+    pub(crate) directions: [Direction; 2],
+}
+
+/// The other one of two ends.
+pub(crate) const fn other(side: usize) -> usize {
+    1 - side
+}
+
+/// How long to wait after so many transmissions in vain.
+pub(crate) const fn backoff(attempts: u32) -> u64 {
+    RTO << if attempts < 4 { attempts } else { 4 }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    links: Vec<Option<Link>>,
+    free: Vec<usize>,
+    count: u64,
+    by_end: BTreeMap<(NodeId, AssociationId), (LinkId, usize)>,
+    /// From whom to whom nothing arrives.
+    cut: BTreeSet<(NodeId, NodeId)>,
+}
+
+impl Network {
+    pub(crate) fn add(&mut self, ends: [End; 2]) -> LinkId {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.links.push(None);
+            self.links.len() - 1
+        });
+        self.count += 1;
+        let id = LinkId { place, number: self.count };
+        for (side, end) in ends.iter().enumerate().filter(|(_, end)| end.there) {
+            self.by_end.insert((end.node, end.association), (id, side));
+        }
+        if let Some(slot) = self.links.get_mut(place) {
+            *slot = Some(Link { number: id.number, ends, directions: Default::default() });
+        }
+        id
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(id.place)?.as_ref().filter(|link| link.number == id.number)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(id.place)?.as_mut().filter(|link| link.number == id.number)
+    }
+
+    /// The link of an association of a node, and which end it is.
+    pub(crate) fn find(&self, node: NodeId, association: AssociationId) -> Option<(LinkId, usize)> {
+        self.by_end.get(&(node, association)).copied()
+    }
+
+    /// The end that was opened to has got the association.
+    pub(crate) fn accepted(&mut self, id: LinkId, association: AssociationId) {
+        let Some(end) = self.get_mut(id).map(|link| {
+            let [_, end] = &mut link.ends;
+            (end.association, end.there) = (association, true);
+            *end
+        }) else {
+            return;
+        };
+        self.by_end.insert((end.node, association), (id, 1));
+    }
+
+    /// An end has the association no more. With both gone the link is.
+    pub(crate) fn leave(&mut self, id: LinkId, side: usize) {
+        let Some(end) = self.get_mut(id).and_then(|link| link.ends.get_mut(side)) else { return };
+        if !std::mem::replace(&mut end.there, false) {
+            return;
+        }
+        let key = (end.node, end.association);
+        self.by_end.remove(&key);
+        if self.get(id).is_some_and(|link| link.ends.iter().all(|end| !end.there)) {
+            if let Some(slot) = self.links.get_mut(id.place) {
+                *slot = None;
+            }
+            self.free.push(id.place);
+        }
+    }
+
+    /// All links of a node, with its end.
+    pub(crate) fn of_node(&self, node: NodeId) -> Vec<(LinkId, usize)> {
+        self.by_end.iter().filter(|((owner, _), _)| *owner == node).map(|(_, place)| *place).collect()
+    }
+
+    /// The links between two nodes.
+    pub(crate) fn between(&self, a: NodeId, b: NodeId) -> Vec<LinkId> {
+        let links = self.links.iter().enumerate().filter_map(|(place, link)| {
+            let link = link.as_ref()?;
+            Some((LinkId { place, number: link.number }, link))
+        });
+        let matching = links.filter(|(_, link)| {
+            let [x, y] = link.ends.map(|end| end.node);
+            (x, y) == (a, b) || (x, y) == (b, a)
+        });
+        matching.map(|(id, _)| id).collect()
+    }
+
+    pub(crate) fn set_cut(&mut self, from: NodeId, to: NodeId, is_cut: bool) {
+        if is_cut {
+            self.cut.insert((from, to));
+        } else {
+            self.cut.remove(&(from, to));
+        }
+    }
+
+    pub(crate) fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.cut.contains(&(from, to))
+    }
+
+    pub(crate) fn heal_all(&mut self) {
+        self.cut.clear();
+    }
+
+    /// How long a packet takes; `None` if it is lost.
+    pub(crate) fn packet(&self, from: NodeId, to: NodeId, scenario: &Scenario, random: &mut Random) -> Option<u64> {
+        let lost = random.chance(scenario.loss_ppm);
+        let delay = random.within(&scenario.delay_us);
+        if lost || self.is_cut(from, to) { None } else { Some(delay) }
+    }
+}
