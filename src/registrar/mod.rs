@@ -20,7 +20,7 @@ mod timers;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
-pub use self::config::{RegistrarConfig, RegistrarLimits};
+pub use self::config::{Announcements, RegistrarConfig, RegistrarLimits};
 pub use self::event::{RegistrarEvent, RemovalReason};
 
 use self::associations::Associations;

@@ -213,16 +213,23 @@ impl Registrar {
         }
     }
 
-    /// Opens associations to the configured peers that have none.
+    /// Opens associations to the configured peers that have none, and asks who is there where that is not known.
     pub(super) fn reconnect(&mut self, now: Instant) {
         for index in 0..self.configured.len() {
             let Some(peer) = self.configured.get(index) else { continue };
-            if self.associations.find(peer.endpoint.as_endpoint()).is_none() {
+            let Some(association) = self.associations.find(peer.endpoint.as_endpoint()) else {
                 let remote = peer.endpoint.clone();
                 let association = self.open_enrp(remote);
                 if let Some(peer) = self.configured.get_mut(index) {
                     peer.association = Some(association);
                 }
+                continue;
+            };
+            // Two that have both heard of the other's takeover know each other no more, though both live: there may be
+            // an association left of two that were opened at the same time.
+            let server = self.associations.get(association).and_then(|entry| entry.server);
+            if self.associations.is_open(association) && server.is_none_or(|server| !self.peers.contains_key(&server)) {
+                self.send_presence(association, server.unwrap_or(ServerIdentifier::NONE), ReplyRequired::Yes);
             }
         }
         if !self.configured.is_empty() {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::endpoint::EndpointArg;
 use crate::log::LogArgs;
 use crate::policy;
 use crate::settings::Setting;
+use crate::simulate;
 
 /// Reliable Server Pooling (RFC 5351-5356)
 ///
@@ -41,6 +43,42 @@ pub(crate) enum Command {
     Resolve(ResolveArgs),
     /// Show the ASAP and ENRP messages of a network capture
     Decode(DecodeArgs),
+    /// Run whole clusters on a virtual network and clock, and check that they keep their promises
+    Simulate(SimulateArgs),
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SimulateArgs {
+    /// The seed of one cluster, its network and its faults [default: random]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// All seeds from A up to, but without, B
+    #[arg(long, value_name = "A..B", value_parser = simulate::parse_seeds)]
+    pub(crate) seeds: Option<Range<u64>>,
+    /// So many registrars, and no faults [default: 3, if elements, users or a duration are given]
+    #[arg(long, value_name = "N")]
+    pub(crate) registrars: Option<usize>,
+    /// So many elements, and no faults [default: 10, if registrars, users or a duration are given]
+    #[arg(long, value_name = "N")]
+    pub(crate) elements: Option<usize>,
+    /// So many users, and no faults [default: 5, if registrars, elements or a duration are given]
+    #[arg(long, value_name = "N")]
+    pub(crate) users: Option<usize>,
+    /// For so long, and no faults
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// How many packets are lost, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = simulate::parse_loss)]
+    pub(crate) loss: Option<u32>,
+    /// How long packets take, from A to B at random
+    #[arg(long, value_name = "A..B", value_parser = simulate::parse_delay)]
+    pub(crate) delay: Option<Range<u64>>,
+    /// Write one JSON object a seed
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write all that happens
+    #[arg(long)]
+    pub(crate) trace: bool,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -13,6 +13,7 @@ mod policy;
 mod registrar;
 mod resolve;
 mod settings;
+mod simulate;
 mod user;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::User(args) => user::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::Simulate(args) => simulate::run_seeds(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,15 +9,22 @@ use rserpool::wire::ServerIdentifier;
 use crate::node::{Node, Role};
 use crate::simulation::Simulation;
 
+/// By how many microseconds a timeout may lie in the past, as clocks that drift are read in whole microseconds.
+const ROUNDING: u64 = 10;
+
 /// What is wrong with a node, at any time.
-pub(crate) fn node(node: &Node) -> Option<String> {
+pub(crate) fn node(node: &Node, now: u64) -> Option<String> {
+    if let Some(timeout) = node.timeout().filter(|timeout| timeout.saturating_add(ROUNDING) < now) {
+        return Some(format!("its timeout is {} us in the past", now - timeout));
+    }
     match &node.role {
         Role::Registrar(registrar) => {
             let handlespace = registrar.handlespace();
             if registrar.peers().any(|peer| peer == registrar.identifier()) {
                 return Some("it has itself as a peer".into());
             }
-            (handlespace.len() > 0 && handlespace.pool_count() == 0).then(|| "elements without pools".into())
+            let (elements, pools) = (handlespace.len(), handlespace.pool_count());
+            (pools > elements || (pools == 0 && elements > 0)).then(|| format!("{elements} elements in {pools} pools"))
         }
         Role::Element(..) | Role::User(..) => None,
     }

@@ -23,5 +23,5 @@ mod scenario;
 mod simulation;
 mod trace;
 
-pub use self::scenario::{Fault, FaultKind, NodeId, Scenario};
+pub use self::scenario::{Discovery, Fault, FaultKind, NodeId, Scenario};
 pub use self::simulation::{Report, run, run_with_trace};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::pool_user::{PoolUser, UserConfig};
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol,
@@ -14,7 +14,7 @@ use rserpool::{
 
 use crate::applications::{self, ElementApplication, UserApplication};
 use crate::random::Random;
-use crate::scenario::{NodeId, Scenario};
+use crate::scenario::{Discovery, NodeId, Scenario};
 
 pub(crate) const ASAP_PORT: u16 = 3863;
 pub(crate) const ENRP_PORT: u16 = 9901;
@@ -37,10 +37,25 @@ pub(crate) enum Told {
 /// What a node wants to have done.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    Open { association: AssociationId, purpose: Purpose, to: IpAddr, port: u16 },
-    Send { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
-    End { association: AssociationId, reason: CloseReason },
-    Multicast { group: MulticastGroup, octets: Vec<u8> },
+    Open {
+        association: AssociationId,
+        purpose: Purpose,
+        to: IpAddr,
+        port: u16,
+    },
+    Send {
+        association: AssociationId,
+        protocol: PayloadProtocol,
+        octets: Vec<u8>,
+    },
+    End {
+        association: AssociationId,
+        reason: CloseReason,
+    },
+    Multicast {
+        group: MulticastGroup,
+        octets: Vec<u8>,
+    },
     /// Something worth a line in the trace.
     Note(String),
 }
@@ -135,11 +150,10 @@ impl Node {
             drift: random.below(2 * drift as u64 + 1) as i64 - drift,
         };
         let identifier = (id.0 as u32 + 1) | (incarnation + 1) << 24;
-        let known = |least: usize| {
-            // Each knows some registrars, and not all know the same.
-            let count = least.max(scenario.registrars.min(3));
-            (0..count).map(|step| NodeId((id.0 + step) % scenario.registrars)).collect::<Vec<_>>()
-        };
+        let announced = scenario.discovery == Discovery::Announced;
+        let known = if announced { 1 } else { scenario.registrars };
+        // Not all know the same, or in the same order.
+        let known = (0..known).map(|step| NodeId((id.0 + step) % scenario.registrars));
         let role = if id.0 < scenario.registrars {
             let mut config = RegistrarConfig::new(endpoint(id, ENRP_PORT), random.u64());
             config.identifier = ServerIdentifier(identifier);
@@ -148,6 +162,7 @@ impl Node {
                 .filter(|other| *other != id.0)
                 .map(|other| endpoint(NodeId(other), ENRP_PORT))
                 .collect();
+            config.announcements = if announced { Announcements::On } else { Announcements::Off };
             Role::Registrar(Box::new(Registrar::new(config)))
         } else if id.0 < scenario.registrars + scenario.elements {
             let number = id.0 - scenario.registrars;
@@ -158,7 +173,7 @@ impl Node {
             let Some(mut config) = config else { unreachable_configuration() };
             config.policy = policy(&pool, number);
             let mut element = PoolElement::new(config);
-            for registrar in known(1) {
+            for registrar in known {
                 let _ = element.add_registrar(endpoint(registrar, ASAP_PORT));
             }
             element.register(clock.local(at));
@@ -167,12 +182,21 @@ impl Node {
             let mut config = UserConfig::default();
             config.seed = random.u64();
             let mut user = User::new(config);
-            for registrar in known(1) {
+            for registrar in known {
                 let _ = user.add_registrar(endpoint(registrar, ASAP_PORT));
             }
             Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario)))
         };
-        Self { role, clock, alive: true, paused: false, withheld: VecDeque::new(), wake_at: None, member: true, accepted: 0 }
+        Self {
+            role,
+            clock,
+            alive: true,
+            paused: false,
+            withheld: VecDeque::new(),
+            wake_at: None,
+            member: true,
+            accepted: 0,
+        }
     }
 
     pub(crate) fn local(&self, at: u64) -> Instant {
@@ -212,9 +236,7 @@ impl Node {
                 Input::Accepted { association: *association, peer: peer(*port) }
             }
             Some(Told::OpenFailed { association }) => Input::OpenFailed { association: *association },
-            Some(Told::Closed { association, reason }) => {
-                Input::Closed { association: *association, reason: *reason }
-            }
+            Some(Told::Closed { association, reason }) => Input::Closed { association: *association, reason: *reason },
             Some(Told::Message { association, protocol, octets }) => {
                 Input::Message { association: *association, protocol: *protocol, octets }
             }
@@ -263,11 +285,9 @@ fn drain<M: Machine>(machine: &mut M, wanted: &mut Vec<Wanted>, mut event: impl 
                 let to = remote.addresses.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 wanted.push(Wanted::Open { association, purpose, to, port: remote.port });
             }
-            Action::Send { association, message } => wanted.push(Wanted::Send {
-                association,
-                protocol: message.protocol,
-                octets: message.octets.to_vec(),
-            }),
+            Action::Send { association, message } => {
+                wanted.push(Wanted::Send { association, protocol: message.protocol, octets: message.octets.to_vec() })
+            }
             Action::Close { association } => wanted.push(Wanted::End { association, reason: CloseReason::Shutdown }),
             Action::Abort { association } => wanted.push(Wanted::End { association, reason: CloseReason::Aborted }),
             Action::Multicast { group, octets } => wanted.push(Wanted::Multicast { group, octets: octets.to_vec() }),

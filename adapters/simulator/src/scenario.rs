@@ -27,6 +27,8 @@ pub struct Scenario {
     pub elements: usize,
     /// How many users, each of which sends requests to a pool.
     pub users: usize,
+    /// How elements and users find registrars.
+    pub discovery: Discovery,
     /// How long a packet takes, at random.
     pub delay_us: Range<u64>,
     /// How many packets of a million are lost.
@@ -39,6 +41,15 @@ pub struct Scenario {
     pub quiet_us: u64,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+}
+
+/// How elements and users find registrars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// They are told of all.
+    Configured,
+    /// They are told of one, and hear the announcements of all.
+    Announced,
 }
 
 /// Something that goes wrong, or gets well.
@@ -85,6 +96,7 @@ impl Scenario {
             registrars,
             elements,
             users,
+            discovery: Discovery::Configured,
             delay_us: 200..1_000,
             loss_ppm: 0,
             drift_ppm: 0,
@@ -106,7 +118,9 @@ impl Scenario {
         let elements = few_or_many(&mut random, 200);
         let users = few_or_many(&mut random, 50);
         let slow = random.chance(200_000);
+        let announced = random.chance(250_000);
         let mut scenario = Self {
+            discovery: if announced { Discovery::Announced } else { Discovery::Configured },
             delay_us: if slow { 20_000..150_000 } else { 200..5_000 },
             loss_ppm: if random.chance(500_000) { random.below(100_000) as u32 } else { 0 },
             drift_ppm: if random.chance(300_000) { 20_000 } else { 0 },

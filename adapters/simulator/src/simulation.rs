@@ -244,7 +244,7 @@ impl<'s> Simulation<'s> {
     }
 
     fn check_node(&mut self, id: NodeId) {
-        if let Some(violation) = self.node(id).and_then(check::node)
+        if let Some(violation) = self.node(id).and_then(|node| check::node(node, self.now))
             && self.violations.len() < 20
         {
             let violation = format!("{id}: {violation}");
@@ -481,7 +481,11 @@ impl<'s> Simulation<'s> {
         let Some(node) = self.node_mut(id).filter(|node| node.alive && !node.paused) else { return };
         let local = node.local(now);
         if let Role::Element(element, _) = &mut node.role {
-            if member { element.register(local) } else { element.deregister(local) }
+            if member {
+                element.register(local)
+            } else {
+                element.deregister(local)
+            }
             node.member = member;
             self.tell_now(id, None);
         }

@@ -1,0 +1,116 @@
+//! `rserpool simulate`: whole clusters on a virtual network and clock.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use rserpool_simulator::{Report, Scenario, run, run_with_trace};
+use serde_json::json;
+
+use crate::args::SimulateArgs;
+use crate::failure::Failure;
+
+pub(crate) fn run_seeds(args: &SimulateArgs) -> Result<(), Failure> {
+    let seeds = match (args.seed, &args.seeds) {
+        (Some(seed), _) => seed..seed.saturating_add(1),
+        (None, Some(seeds)) => seeds.clone(),
+        (None, None) => {
+            let seed = crate::node::random()? >> 32;
+            seed..seed + 1
+        }
+    };
+    let (mut violated, count) = (0, seeds.end.saturating_sub(seeds.start));
+    for seed in seeds {
+        let scenario = scenario(args, seed);
+        let start = Instant::now();
+        let report = if args.trace { run_with_trace(&scenario) } else { run(&scenario) };
+        violated += u64::from(!report.violations.is_empty());
+        for line in &report.trace {
+            println!("{line}");
+        }
+        let wall_s = start.elapsed().as_secs_f64();
+        if args.json {
+            println!("{}", as_json(seed, &report, wall_s));
+        } else if args.trace || count <= 20 || !report.violations.is_empty() {
+            print(seed, &report, wall_s);
+        }
+    }
+    if violated > 0 {
+        return Err(Failure::Failed(format!("{violated} of {count} seeds have violations")));
+    }
+    if !args.json {
+        println!("{count} seeds without a violation");
+    }
+    Ok(())
+}
+
+fn scenario(args: &SimulateArgs, seed: u64) -> Scenario {
+    let mut scenario = Scenario::random(seed);
+    let asked = [args.registrars, args.elements, args.users];
+    if asked.iter().any(Option::is_some) || args.duration.is_some() {
+        // Faults are for the nodes of the random cluster.
+        let (registrars, elements) = (args.registrars.unwrap_or(3), args.elements.unwrap_or(10));
+        scenario = Scenario::calm(seed, registrars.max(1), elements, args.users.unwrap_or(5));
+    }
+    if let Some(duration) = args.duration {
+        scenario.faults_until_us = 0;
+        scenario.quiet_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    }
+    if let Some(loss) = args.loss {
+        scenario.loss_ppm = loss;
+    }
+    if let Some(delay) = &args.delay {
+        scenario.delay_us = delay.clone();
+    }
+    scenario
+}
+
+fn as_json(seed: u64, report: &Report, wall_s: f64) -> serde_json::Value {
+    json!({
+        "seed": seed,
+        "digest": format!("{:#018x}", report.digest),
+        "virtual_s": report.virtual_us as f64 / 1e6,
+        "wall_s": wall_s,
+        "messages": report.messages,
+        "requests": report.requests,
+        "answered": report.answered,
+        "violations": report.violations,
+    })
+}
+
+fn print(seed: u64, report: &Report, wall_s: f64) {
+    println!(
+        "seed {seed}: {} s in {wall_s:.2} s, {} messages, {} of {} requests answered, digest {:#018x}",
+        report.virtual_us / 1_000_000,
+        report.messages,
+        report.answered,
+        report.requests,
+        report.digest
+    );
+    for violation in &report.violations {
+        println!("  VIOLATION {violation}");
+    }
+}
+
+/// `A..B` seeds.
+pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("two numbers with .. between them")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
+    Ok(number(from)?..number(to)?)
+}
+
+/// `A..B` times, in microseconds.
+pub(crate) fn parse_delay(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("two times with .. between them, as in 1ms..5ms")?;
+    let micros = |text: &str| {
+        let time = humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}"))?;
+        u64::try_from(time.as_micros()).map_err(|_| format!("{text:?} is too long"))
+    };
+    let range = micros(from)?..micros(to)?;
+    if range.is_empty() { Err("the second time has to be the longer one".into()) } else { Ok(range) }
+}
+
+/// A part in percent, in parts of a million.
+pub(crate) fn parse_loss(text: &str) -> Result<u32, String> {
+    let percent: f64 = text.trim_end_matches('%').parse().map_err(|error| format!("{text:?}: {error}"))?;
+    if (0.0..=100.0).contains(&percent) { Ok((percent * 10_000.0) as u32) } else { Err("0% to 100%".into()) }
+}
