@@ -13,6 +13,10 @@ use crate::wire::asap::ServerAnnounce;
 /// RFC 5352 §3.6 SH1: no more than three associations at once.
 const MAX_ATTEMPTS: usize = 3;
 
+/// How long to wait when a home is lost that was found less than T5 ago, as one that is still starting up: at first, then
+/// twice as long each time, up to T5.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
 /// The well-known SCTP port for ASAP (RFC 5352 §8.2).
 pub const ASAP_PORT: u16 = 3863;
 
@@ -58,16 +62,31 @@ pub(crate) struct Hunt<const REGISTRARS: usize> {
     config: HuntConfig,
     registrars: Vec<KnownRegistrar, REGISTRARS>,
     attempts: Vec<AssociationId, MAX_ATTEMPTS>,
-    /// T5-Serverhunt, while the hunt is on.
+    /// T5-Serverhunt, or the end of the pause, while the hunt is on.
     deadline: Option<Instant>,
     t5: Duration,
+    /// When the last home was found.
+    found: Option<Instant>,
+    /// How long the last pause was, if homes were lost so soon that there was one.
+    pause: Duration,
+    pausing: bool,
     /// Where in the list the next attempt begins, so that another registrar's turn comes after a failure.
     next: usize,
 }
 
 impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     pub(crate) fn new(config: HuntConfig) -> Self {
-        Self { t5: config.t5_serverhunt, config, registrars: Vec::new(), attempts: Vec::new(), deadline: None, next: 0 }
+        Self {
+            t5: config.t5_serverhunt,
+            config,
+            registrars: Vec::new(),
+            attempts: Vec::new(),
+            deadline: None,
+            found: None,
+            pause: Duration::ZERO,
+            pausing: false,
+            next: 0,
+        }
     }
 
     /// Adds a configured registrar; gives it back when the list is full.
@@ -82,9 +101,18 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
 
     /// Starts hunting, unless it is on. RFC 5352 §3.6 SH1, SH2.
     pub(crate) fn start(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
-        if !self.is_on() {
-            self.begin_round(now, names, act);
+        if self.is_on() {
+            return;
         }
+        if self.found.is_none_or(|found| now.since(found) >= self.config.t5_serverhunt) {
+            self.pause = Duration::ZERO;
+            self.begin_round(now, names, act);
+            return;
+        }
+        // Registrars that take nobody yet would be asked as fast as the network allows, by all elements at once.
+        self.pause = self.pause.saturating_mul(2).max(FIRST_PAUSE).min(self.config.t5_serverhunt);
+        self.pausing = true;
+        self.deadline = Some(now + self.pause);
     }
 
     fn begin_round(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
@@ -114,10 +142,16 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     }
 
     /// Whether the association is one of the hunt's; if so the hunt is over and it is the home now (SH3, SH6).
-    pub(crate) fn opened(&mut self, association: AssociationId, act: &mut impl FnMut(HuntAction<'_>)) -> bool {
+    pub(crate) fn opened(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        act: &mut impl FnMut(HuntAction<'_>),
+    ) -> bool {
         if !self.attempts.contains(&association) {
             return false;
         }
+        self.found = Some(now);
         self.attempts.retain(|attempt| *attempt != association);
         self.stop(act);
         true
@@ -129,6 +163,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             act(HuntAction::Abort { association });
         }
         self.deadline = None;
+        self.pausing = false;
         self.t5 = self.config.t5_serverhunt;
     }
 
@@ -155,7 +190,9 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             self.forget_outdated(now);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
+            if !core::mem::take(&mut self.pausing) {
+                self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
+            }
             for association in core::mem::take(&mut self.attempts) {
                 act(HuntAction::Abort { association });
             }
@@ -196,7 +233,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
                 self.learn(now, endpoint);
             }
         }
-        if self.is_on() && self.attempts.is_empty() {
+        if self.is_on() && !self.pausing && self.attempts.is_empty() {
             while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
         }
     }

@@ -228,7 +228,7 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
 
     fn opened(&mut self, now: Instant, association: AssociationId) {
         let Self { hunt, outbox, .. } = self;
-        if !hunt.opened(association, &mut |action| queue_hunt(outbox, &action)) {
+        if !hunt.opened(now, association, &mut |action| queue_hunt(outbox, &action)) {
             // An attempt that was given up.
             let _ = self.outbox.push(Record::Abort { association });
             return;

@@ -222,7 +222,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return;
         }
         let Self { hunt, outbox, .. } = self;
-        if hunt.opened(association, &mut |action| queue_hunt(outbox, &action)) {
+        if hunt.opened(now, association, &mut |action| queue_hunt(outbox, &action)) {
             self.home_found(now, association);
         } else {
             let _ = self.outbox.push(Record::Abort { association });

@@ -79,3 +79,19 @@ fn a_registration_without_answer_is_tried_elsewhere_and_given_up_at_max_reg_atte
     net.resume(registrar);
     net.wait(Duration::from_secs(5), |net| net.has(element, "Registered"));
 }
+
+#[test]
+fn a_registrar_that_takes_nobody_yet_is_not_asked_as_fast_as_the_network_allows() {
+    // Found by the simulator: a registrar that is starting ends each association at once, and ten thousand elements
+    // came again in the same millisecond.
+    let mut net = Network::new();
+    let silent = net.registrar(&[]);
+    net.pause(silent);
+    let starting = net.registrar(&[silent]);
+    let element = net.element("pool", 7, &[starting]);
+    net.attempts.clear();
+    net.run(Duration::from_secs(4));
+    let attempts = net.attempts.iter().filter(|(_, node)| *node == element).count();
+    assert!(attempts <= 5, "{attempts} in four seconds");
+    net.wait(Duration::from_secs(20), |net| net.has(element, "Registered"));
+}
