@@ -79,6 +79,9 @@ pub(crate) struct SimulateArgs {
     /// Write all that happens
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Look for the smallest cluster and the fewest faults that go wrong in the same way, and write them as a test
+    #[arg(long)]
+    pub(crate) shrink: bool,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use rserpool_simulator::{Report, Scenario, run, run_with_trace};
+use rserpool_simulator::{Report, Scenario, run, run_with_trace, shrink};
 use serde_json::json;
 
 use crate::args::SimulateArgs;
@@ -32,6 +32,9 @@ pub(crate) fn run_seeds(args: &SimulateArgs) -> Result<(), Failure> {
             println!("{}", as_json(seed, &report, wall_s));
         } else if args.trace || count <= 20 || !report.violations.is_empty() {
             print(seed, &report, wall_s);
+        }
+        if args.shrink && !report.violations.is_empty() {
+            println!("{}", shrink(&scenario).as_test());
         }
     }
     if violated > 0 {

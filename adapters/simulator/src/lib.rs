@@ -20,8 +20,10 @@ mod network;
 mod node;
 mod random;
 mod scenario;
+mod shrink;
 mod simulation;
 mod trace;
 
 pub use self::scenario::{Discovery, Fault, FaultKind, NodeId, Scenario};
+pub use self::shrink::shrink;
 pub use self::simulation::{Report, run, run_with_trace};

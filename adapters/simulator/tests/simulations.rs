@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use rserpool_simulator::{Fault, FaultKind, NodeId, Report, Scenario, run, run_with_trace};
+use rserpool_simulator::{Fault, FaultKind, NodeId, Report, Scenario, run, run_with_trace, shrink};
 
 const SECOND: u64 = 1_000_000;
 
@@ -71,3 +71,26 @@ fn registrars_that_forgot_each_other_find_each_other_again() {
 }
 
 const FORGOTTEN: [u64; 3] = [787, 1640, 1741];
+
+#[test]
+fn a_scenario_that_goes_wrong_is_made_smaller_and_written_as_a_test() {
+    // Nobody has time to find together again after this one.
+    let mut scenario = Scenario::calm(9, 4, 12, 4);
+    for (at, node) in [(20, 5), (40, 7), (60, 2), (119, 0)] {
+        scenario.faults.push(Fault { at_us: at * SECOND, kind: FaultKind::Crash(NodeId(node)) });
+    }
+    scenario.quiet_us = SECOND / 10;
+    assert!(!run(&scenario).violations.is_empty());
+    let smallest = shrink(&scenario);
+    assert!(!run(&smallest).violations.is_empty());
+    assert!(smallest.faults.len() <= 1 && smallest.registrars <= 2, "{smallest:?}");
+    let test = smallest.as_test();
+    assert!(test.starts_with("#[test]\nfn scenario_9() {"), "{test}");
+    assert!(test.contains("Scenario::calm(9, "), "{test}");
+}
+
+#[test]
+fn a_scenario_that_goes_well_is_left_alone() {
+    let scenario = Scenario::calm(1, 2, 2, 1);
+    assert_eq!(shrink(&scenario), scenario);
+}
