@@ -7,6 +7,7 @@ use rserpool::registrar::Registrar;
 use rserpool::wire::ServerIdentifier;
 
 use crate::node::{Node, Role};
+use crate::scenario::NodeId;
 use crate::simulation::Simulation;
 
 /// By how many microseconds a timeout may lie in the past, as clocks that drift are read in whole microseconds.
@@ -68,15 +69,19 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
     if living.len() != registrars.len() {
         violations.push("two registrars have the same identifier".into());
     }
-    let members: BTreeSet<u32> = simulation
-        .nodes
-        .iter()
-        .filter(|node| node.alive && node.member)
-        .filter_map(|node| match &node.role {
+    let lives = |id: NodeId| simulation.nodes.get(id.0).is_some_and(|node| node.alive);
+    let finds = |node: &Node| node.can_find(simulation.scenario, lives);
+    let identifiers = |which: &dyn Fn(&Node) -> bool| -> BTreeSet<u32> {
+        let nodes = simulation.nodes.iter().filter(|node| node.alive && node.member && which(node));
+        let elements = nodes.filter_map(|node| match &node.role {
             Role::Element(element, _) => Some(element.config().identifier().0),
             _ => None,
-        })
-        .collect();
+        });
+        elements.collect()
+    };
+    let members = identifiers(&|_| true);
+    // Whoever knows dead registrars only has no way back into its pool.
+    let must_be_listed = identifiers(&finds);
     let first = registrars.first().map(|registrar| table(registrar));
     for registrar in &registrars {
         let me = registrar.identifier();
@@ -97,7 +102,7 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
         if let Some(dead) = listed.difference(&members).next() {
             violated(format!("it lists the element {dead:#x}, which is none"));
         }
-        if let Some(missing) = members.difference(&listed).next() {
+        if let Some(missing) = must_be_listed.difference(&listed).next() {
             violated(format!("it does not list the element {missing:#x}"));
         }
         if let Some((element, home)) = table.iter().find(|(_, home)| !living.contains(home)) {
@@ -115,6 +120,7 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
         if let Role::User(_, user) = &node.role
             && node.alive
             && !registrars.is_empty()
+            && finds(node)
             && pools.contains(user.pool().as_bytes())
             && user.answered <= *before
         {

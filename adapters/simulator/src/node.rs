@@ -102,6 +102,8 @@ pub(crate) struct Node {
     pub(crate) withheld: VecDeque<Told>,
     /// For when it is to be woken, if it is.
     pub(crate) wake_at: Option<u64>,
+    /// The registrars that it was told of.
+    known: Vec<NodeId>,
     /// Whether it is to be a member of its pool, if it is an element.
     pub(crate) member: bool,
     /// Names for associations that come in.
@@ -153,7 +155,8 @@ impl Node {
         let announced = scenario.discovery == Discovery::Announced;
         let known = if announced { 1 } else { scenario.registrars };
         // Not all know the same, or in the same order.
-        let known = (0..known).map(|step| NodeId((id.0 + step) % scenario.registrars));
+        let known: Vec<NodeId> = (0..known).map(|step| NodeId((id.0 + step) % scenario.registrars)).collect();
+        let mut found = Vec::new();
         let role = if id.0 < scenario.registrars {
             let mut config = RegistrarConfig::new(endpoint(id, ENRP_PORT), random.u64());
             config.identifier = ServerIdentifier(identifier);
@@ -173,18 +176,21 @@ impl Node {
             let Some(mut config) = config else { unreachable_configuration() };
             config.policy = policy(&pool, number);
             let mut element = PoolElement::new(config);
-            for registrar in known {
-                let _ = element.add_registrar(endpoint(registrar, ASAP_PORT));
-            }
+            // An element has room for a few.
+            found.extend(
+                known
+                    .into_iter()
+                    .take_while(|registrar| element.add_registrar(endpoint(*registrar, ASAP_PORT)).is_ok()),
+            );
             element.register(clock.local(at));
             Role::Element(Box::new(element), ElementApplication::default())
         } else {
             let mut config = UserConfig::default();
             config.seed = random.u64();
             let mut user = User::new(config);
-            for registrar in known {
-                let _ = user.add_registrar(endpoint(registrar, ASAP_PORT));
-            }
+            found.extend(
+                known.into_iter().take_while(|registrar| user.add_registrar(endpoint(*registrar, ASAP_PORT)).is_ok()),
+            );
             Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario)))
         };
         Self {
@@ -194,6 +200,7 @@ impl Node {
             paused: false,
             withheld: VecDeque::new(),
             wake_at: None,
+            known: found,
             member: true,
             accepted: 0,
         }
@@ -201,6 +208,11 @@ impl Node {
 
     pub(crate) fn local(&self, at: u64) -> Instant {
         self.clock.local(at)
+    }
+
+    /// Whether it can find a registrar, of those that live.
+    pub(crate) fn can_find(&self, scenario: &Scenario, lives: impl Fn(NodeId) -> bool) -> bool {
+        scenario.discovery == Discovery::Announced || self.known.iter().any(|registrar| lives(*registrar))
     }
 
     /// A name for an association that comes in.

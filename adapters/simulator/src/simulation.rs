@@ -223,6 +223,18 @@ impl<'s> Simulation<'s> {
 
     fn tell_now(&mut self, id: NodeId, told: Option<Told>) {
         let now = self.now;
+        match &told {
+            Some(Told::Opened { association, .. }) => {
+                self.trace.note(now, format_args!("{id} has opened {association}"))
+            }
+            Some(Told::OpenFailed { association }) => {
+                self.trace.note(now, format_args!("{id} could not open {association}"));
+            }
+            Some(Told::Closed { association, reason }) => {
+                self.trace.note(now, format_args!("{id} {association}: {reason}"));
+            }
+            _ => {}
+        }
         let mut wanted = std::mem::take(&mut self.wanted);
         let Some(node) = self.node_mut(id) else { return };
         node.handle(now, told.as_ref());
@@ -326,6 +338,7 @@ impl<'s> Simulation<'s> {
             _ => 40_000 + (self.sequence % 20_000) as u16,
         };
         let end = |node, there| End { node, association, there };
+        self.trace.note(self.now, format_args!("{id} opens {association} to {target}"));
         let link = self.network.add([end(id, true), end(target, false)]);
         self.connect(link, port, peer_port, 0);
     }
