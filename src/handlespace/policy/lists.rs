@@ -4,13 +4,13 @@
 use core::fmt::Debug;
 
 /// A kind of storage.
-pub trait Storage: Debug + 'static {
+pub(crate) trait Storage: Debug + 'static {
     /// A list in it.
     type List<T: Copy + Debug + Send + 'static>: List<T>;
 }
 
 /// A list.
-pub trait List<T>: Default + Debug + Send {
+pub(crate) trait List<T>: Default + Debug + Send {
     /// What is in the list.
     fn items(&self) -> &[T];
     /// What is in the list.
@@ -24,7 +24,7 @@ pub trait List<T>: Default + Debug + Send {
 /// Allocated storage. A list grows by half, so that many lists waste little.
 #[cfg(feature = "alloc")]
 #[derive(Debug)]
-pub struct Allocated;
+pub(crate) struct Allocated;
 
 #[cfg(feature = "alloc")]
 impl Storage for Allocated {
@@ -55,7 +55,7 @@ impl<T: Copy + Debug + Send> List<T> for alloc::vec::Vec<T> {
 
 /// Room for `N` items in each list.
 #[derive(Debug)]
-pub struct Fixed<const N: usize>;
+pub(crate) struct Fixed<const N: usize>;
 
 impl<const N: usize> Storage for Fixed<N> {
     type List<T: Copy + Debug + Send + 'static> = heapless::Vec<T, N>;

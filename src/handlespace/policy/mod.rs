@@ -1,8 +1,8 @@
 //! The selection policies of RFC 5356 and nine more that rsplib has, one file each.
 //!
 //! A policy says in which order a pool's members are given to users. It knows them by number ([`Member`]), notes two
-//! numbers for each ([`Seats`]), and has lists of its own: for a registrar in allocated storage ([`Allocated`]), for a
-//! user's cache in storage of a fixed capacity ([`Fixed`]). Each way to choose has its structure:
+//! numbers for each ([`Seats`]), and has lists of its own: for a registrar in allocated storage, for a user's cache in
+//! storage of a fixed capacity. Each way to choose has its structure:
 //!
 //! | policies | structure | joining, leaving, changing | k of n members |
 //! |---|---|---|---|
@@ -39,8 +39,8 @@ mod weighted_random_with_distance;
 mod weighted_round_robin;
 
 #[cfg(feature = "alloc")]
-pub use self::lists::Allocated;
-pub use self::lists::{Fixed, List, Storage};
+pub(crate) use self::lists::{Allocated, List};
+pub(crate) use self::lists::{Fixed, Storage};
 pub(crate) use self::seats::Seat;
 pub use self::seats::Seats;
 
