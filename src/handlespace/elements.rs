@@ -104,40 +104,35 @@ impl Elements {
         }
     }
 
+    fn octets_mut(&mut self, index: ElementIndex) -> Option<&mut [u8]> {
+        let Self { chunks, long, .. } = self;
+        match &mut chunks.get_mut((index.0 >> CHUNK_BITS) as usize)?.get_mut(index.0 as usize % CHUNK)?.octets {
+            Octets::Free => None,
+            Octets::Inline { length, octets } => octets.get_mut(..usize::from(*length)),
+            Octets::Long(index) => long.get_mut(index.number()).map(|octets| &mut octets[..]),
+        }
+    }
+
     /// Replaces an element's octets; without allocation if they are few, or as many as before.
     pub(super) fn replace(&mut self, index: ElementIndex, with: &[u8]) {
-        let Self { chunks, long, .. } = self;
-        let slot = chunks.get_mut((index.0 >> CHUNK_BITS) as usize).and_then(|c| c.get_mut(index.0 as usize % CHUNK));
-        let Some(slot) = slot else { return };
-        slot.is_marked = false;
-        let same = match &mut slot.octets {
-            Octets::Inline { length, octets } if usize::from(*length) == with.len() => octets.get_mut(..with.len()),
-            Octets::Long(index) => long.get_mut(index.number()).filter(|o| o.len() == with.len()).map(|o| &mut o[..]),
-            _ => None,
-        };
-        if let Some(same) = same {
+        if let Some(same) = self.octets_mut(index).filter(|octets| octets.len() == with.len()) {
             same.copy_from_slice(with);
-            return;
+        } else if let Some(slot) = self.slot_mut(index) {
+            let old = core::mem::replace(&mut slot.octets, Octets::Free);
+            self.give_up(&old);
+            let new = self.keep(with);
+            if let Some(slot) = self.slot_mut(index) {
+                slot.octets = new;
+            }
         }
-        let old = core::mem::replace(&mut slot.octets, Octets::Free);
-        self.give_up(&old);
-        let new = self.keep(with);
         if let Some(slot) = self.slot_mut(index) {
-            slot.octets = new;
+            slot.is_marked = false;
         }
     }
 
     pub(super) fn set_home(&mut self, index: ElementIndex, to: ServerIdentifier) {
-        let Self { chunks, long, .. } = self;
-        let slot = chunks.get_mut((index.0 >> CHUNK_BITS) as usize).and_then(|c| c.get_mut(index.0 as usize % CHUNK));
-        match slot.map(|slot| &mut slot.octets) {
-            Some(Octets::Inline { octets, .. }) => set_home(octets, to),
-            Some(Octets::Long(index)) => {
-                if let Some(octets) = long.get_mut(index.number()) {
-                    set_home(octets, to);
-                }
-            }
-            Some(Octets::Free) | None => {}
+        if let Some(octets) = self.octets_mut(index) {
+            set_home(octets, to);
         }
     }
 

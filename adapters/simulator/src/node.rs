@@ -259,10 +259,7 @@ impl Node {
         match &mut self.role {
             Role::Registrar(registrar) => registrar.handle(now, input),
             Role::Element(element, _) => element.handle(now, input),
-            Role::User(user, application) => {
-                user.handle(now, input);
-                application.act(user, now);
-            }
+            Role::User(user, _) => user.handle(now, input),
         }
     }
 

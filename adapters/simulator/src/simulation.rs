@@ -355,7 +355,6 @@ impl<'s> Simulation<'s> {
         let answers = self.node(them.node).is_some_and(|node| node.alive && !node.paused);
         match (there, back) {
             (Some(there), Some(back)) if answers => {
-                // Whatever else there was between the two ports has ended: the peer has started anew.
                 let Some(node) = self.node_mut(them.node) else { return };
                 let association = node.name();
                 self.network.accepted(id, association);
