@@ -41,6 +41,13 @@ impl OwnerChecksum {
         self.blocks -= (block != 0 && self.blocks > 0) as usize;
     }
 
+    /// The checksum over the elements of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        let sum = self.sum + other.sum;
+        Self { sum: if sum >= MODULUS { sum - MODULUS } else { sum }, blocks: self.blocks + other.blocks }
+    }
+
     /// The checksum.
     #[must_use]
     pub const fn get(self) -> PeChecksum {
@@ -116,6 +123,15 @@ mod tests {
         checksum.add(PoolHandle::new(b"PoolA"), PeIdentifier(7));
         checksum.add(PoolHandle::new(b"PoolAB"), PeIdentifier(8));
         assert_eq!(checksum.get().0, by_definition(b"PoolA\0\0\0\0\0\0\x07PoolAB\0\0\0\0\0\x08"));
+    }
+
+    #[test]
+    fn the_elements_of_two_owners_together() {
+        let mut one = OwnerChecksum::default();
+        one.add(PoolHandle::new(b"PoolA"), PeIdentifier(7));
+        let mut other = OwnerChecksum::default();
+        other.add(PoolHandle::new(b"PoolAB"), PeIdentifier(0xffff_fff8));
+        assert_eq!(one.with(other).get().0, by_definition(b"PoolA\0\0\0\0\0\0\x07PoolAB\0\0\xff\xff\xff\xf8"));
     }
 
     #[test]

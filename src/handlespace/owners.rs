@@ -7,7 +7,7 @@ use super::checksum::{Block, OwnerChecksum};
 use super::element::ElementIndex;
 use super::elements::Elements;
 use super::policy::List;
-use crate::wire::{PeChecksum, ServerIdentifier};
+use crate::wire::ServerIdentifier;
 
 /// The elements of one registrar, in any order: who leaves gives its place to the last one.
 #[derive(Debug, Default)]
@@ -56,8 +56,13 @@ impl Owners {
         }
     }
 
-    pub(super) fn checksum(&self, home: ServerIdentifier) -> PeChecksum {
-        self.owners.get(&home).map_or(OwnerChecksum::default().get(), |owner| owner.checksum.get())
+    pub(super) fn checksum(&self, home: ServerIdentifier) -> OwnerChecksum {
+        self.owners.get(&home).map_or(OwnerChecksum::default(), |owner| owner.checksum)
+    }
+
+    /// All that own elements.
+    pub(super) fn homes(&self) -> impl Iterator<Item = ServerIdentifier> + '_ {
+        self.owners.keys().copied()
     }
 
     /// The elements of a registrar.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use foldhash::quality::FixedState;
 
+use super::checksum::OwnerChecksum;
 use super::element::{Element, ElementIndex, PoolIndex};
 use super::elements::Elements;
 use super::owners::Owners;
@@ -228,6 +229,30 @@ impl Handlespace {
         pool_handle: PoolHandle<'_>,
         element: &PoolElement<'_>,
     ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
+        self.enter(pool_handle, element, Pool::refuses)
+    }
+
+    /// Like [`register`](Self::register), on the word of the element's home: what the elements of a pool have in common
+    /// is that registrar's to judge. One with another policy than its pool has here is chosen as if it had not said any
+    /// values.
+    ///
+    /// # Errors
+    ///
+    /// There is no room.
+    pub fn adopt(
+        &mut self,
+        pool_handle: PoolHandle<'_>,
+        element: &PoolElement<'_>,
+    ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
+        self.enter(pool_handle, element, |_, _| None)
+    }
+
+    fn enter(
+        &mut self,
+        pool_handle: PoolHandle<'_>,
+        element: &PoolElement<'_>,
+        judge: fn(&Pool, &PoolElement<'_>) -> Option<Refusal>,
+    ) -> Result<(ElementIndex, Registered), RegisterError<'_>> {
         let pool_index = self.pools.find(pool_handle);
         let encoded = self.encode(element).filter(|length| {
             pool_handle.octets().len() <= self.limits.pool_handle && self.has_few_addresses(element, *length)
@@ -235,7 +260,7 @@ impl Handlespace {
         let pool = pool_index.and_then(|index| self.pools.get(index));
         let known = pool.and_then(|pool| pool.find(element.identifier, &self.hasher));
         // Decided by itself, so that what an error borrows is borrowed only then.
-        let refusal = self.refuse(pool, element, known);
+        let refusal = self.refuse(pool, known).or_else(|| judge(pool?, element));
         let length = match (refusal, encoded) {
             (None, Some(length)) => length,
             (refusal, _) => return Err(self.error(refusal.unwrap_or(Refusal::Resources), pool_index)),
@@ -317,23 +342,14 @@ impl Handlespace {
         Registered::Updated { previous_home }
     }
 
-    fn refuse<T>(&self, pool: Option<&Pool>, element: &PoolElement<'_>, known: Option<T>) -> Option<Refusal> {
+    /// Whether there is no room.
+    fn refuse<T>(&self, pool: Option<&Pool>, known: Option<T>) -> Option<Refusal> {
         let Some(pool) = pool else {
             let full = self.pools.len() >= self.limits.pools
                 || self.len() >= self.limits.elements
                 || self.limits.elements_per_pool == 0;
             return full.then_some(Refusal::Resources);
         };
-        // RFC 5352 §3.1: the same tests for new members and for those that register again.
-        if pool.policy_type != element.policy.policy_type() {
-            return Some(Refusal::Policy);
-        }
-        if pool.transport_protocol != element.user_transport.protocol() {
-            return Some(Refusal::TransportType);
-        }
-        if pool.transport_use != element.user_transport.transport_use() {
-            return Some(Refusal::TransportUse);
-        }
         let full =
             known.is_none() && (self.len() >= self.limits.elements || pool.len() >= self.limits.elements_per_pool);
         full.then_some(Refusal::Resources)
@@ -371,7 +387,17 @@ impl Handlespace {
     /// The checksum over the elements of one registrar (RFC 5353 §3.6.2).
     #[must_use]
     pub fn checksum(&self, home: ServerIdentifier) -> PeChecksum {
-        self.owners.checksum(home)
+        self.owners.checksum(home).get()
+    }
+
+    /// The checksum over the elements of several registrars.
+    pub(crate) fn joint_checksum(&self, homes: impl Iterator<Item = ServerIdentifier>) -> PeChecksum {
+        homes.fold(OwnerChecksum::default(), |sum, home| sum.with(self.owners.checksum(home))).get()
+    }
+
+    /// The registrars that own elements.
+    pub fn homes(&self) -> impl Iterator<Item = ServerIdentifier> + '_ {
+        self.owners.homes()
     }
 
     /// The elements of one registrar.
@@ -419,6 +445,19 @@ impl Handlespace {
     /// Stops a timer that is due, and says which; `None` if there is no further one.
     pub fn take_due_timer(&mut self, now: Instant) -> Option<(ElementIndex, ElementTimer)> {
         self.timers.take_due(&mut self.elements, now)
+    }
+}
+
+impl Pool {
+    /// RFC 5352 §3.1: the same tests for new members and for those that register again.
+    fn refuses(&self, element: &PoolElement<'_>) -> Option<Refusal> {
+        if self.policy_type != element.policy.policy_type() {
+            return Some(Refusal::Policy);
+        }
+        if self.transport_protocol != element.user_transport.protocol() {
+            return Some(Refusal::TransportType);
+        }
+        (self.transport_use != element.user_transport.transport_use()).then_some(Refusal::TransportUse)
     }
 }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::endpoint::{Endpoint, EndpointBuf, Protocol};
-use crate::handlespace::{Cursor, ElementIndex};
-use crate::machine::{AssociationId, AssociationNames};
+use crate::handlespace::ElementIndex;
+use crate::machine::{AssociationId, AssociationNames, Purpose};
 use crate::wire::ServerIdentifier;
 
 /// Whether messages can be sent.
@@ -22,22 +22,15 @@ pub(super) struct Association {
     /// Under which addresses it can be found.
     keys: Vec<Key>,
     pub(super) standing: Standing,
+    /// What it was opened for, if this registrar has opened it.
+    pub(super) purpose: Option<Purpose>,
     /// The registrar at the other end, once it is known.
     pub(super) server: Option<ServerIdentifier>,
     /// The elements that registered here, or that are to get a keep-alive.
     pub(super) elements: BTreeSet<ElementIndex>,
-    /// How far the peer's download of the handle table has come.
-    pub(super) download: Option<Download>,
 }
 
 type Key = (Protocol, u16, IpAddr);
-
-/// A download of the handle table by a peer (RFC 5353 §3.2.3).
-#[derive(Debug)]
-pub(super) struct Download {
-    pub(super) own_children_only: bool,
-    pub(super) behind: Cursor,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Associations {
@@ -65,21 +58,27 @@ impl Associations {
 
     pub(super) fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
         if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
-            self.insert(association, peer, Standing::Open);
+            self.insert(association, peer, Standing::Open, None);
         }
     }
 
     /// A new association that is to be opened to `peer`.
-    pub(super) fn open(&mut self, peer: EndpointBuf) -> AssociationId {
+    pub(super) fn open(&mut self, purpose: Purpose, peer: EndpointBuf) -> AssociationId {
         let association = self.names.next();
-        self.insert(association, peer, Standing::Opening);
+        self.insert(association, peer, Standing::Opening, Some(purpose));
         association
     }
 
-    fn insert(&mut self, association: AssociationId, peer: EndpointBuf, standing: Standing) {
+    fn insert(
+        &mut self,
+        association: AssociationId,
+        peer: EndpointBuf,
+        standing: Standing,
+        purpose: Option<Purpose>,
+    ) {
         let endpoint = peer.clone();
         let keys = Vec::new();
-        let entry = Association { peer, keys, standing, server: None, elements: BTreeSet::new(), download: None };
+        let entry = Association { peer, keys, standing, purpose, server: None, elements: BTreeSet::new() };
         self.entries.insert(association, entry);
         self.index(association, endpoint.as_endpoint());
     }
@@ -106,6 +105,12 @@ impl Associations {
     /// The association with whoever is there, open or about to be.
     pub(super) fn find(&self, peer: Endpoint<'_>) -> Option<AssociationId> {
         peer.addresses.iter().find_map(|address| self.by_address.get(&(peer.protocol, peer.port, *address))).copied()
+    }
+
+    /// Those that lead to registrars.
+    pub(super) fn to_registrars(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
+        let leads = |entry: &Association| entry.purpose == Some(Purpose::Enrp) || entry.server.is_some();
+        self.entries.iter().filter(move |(_, entry)| leads(entry)).map(|(association, entry)| (*association, entry))
     }
 
     pub(super) fn remove(&mut self, association: AssociationId) -> Option<Association> {

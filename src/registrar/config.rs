@@ -24,7 +24,8 @@ pub struct RegistrarConfig {
     pub asap: Vec<EndpointBuf>,
     /// The registrars that it is told about, mentors of its start-up. Default: none.
     pub peers: Vec<EndpointBuf>,
-    /// Whether to announce itself by multicast (RFC 5352 §3.6). Default: no.
+    /// Whether to announce itself by multicast to elements and users (RFC 5352 §3.6) and to other registrars, and to
+    /// look for registrars that do so. Default: no.
     pub announcements: Announcements,
     /// PEER-HEARTBEAT-CYCLE: how often it tells its presence. Default 30 s.
     pub peer_heartbeat_cycle: Duration,
@@ -62,7 +63,8 @@ pub enum Announcements {
     On,
 }
 
-/// How much a registrar takes.
+/// How much a registrar takes. An element that it takes has to fit into a message to its peers: larger limits than
+/// 16,384 octets of a pool handle and 32,768 of an element count as these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegistrarLimits {
@@ -74,6 +76,8 @@ pub struct RegistrarLimits {
     pub peers: usize,
     /// How many elements one ENRP_HANDLE_TABLE_RESPONSE holds. Default 128.
     pub table_response_elements: usize,
+    /// Peers that download the handle table at a time; further ones are rejected. Default 64.
+    pub downloads: usize,
     /// How many elements are taken over between two inputs. Default 256.
     pub claim_step: usize,
 }
@@ -85,6 +89,7 @@ impl Default for RegistrarLimits {
             associations: 100_000,
             peers: 256,
             table_response_elements: 128,
+            downloads: 64,
             claim_step: 256,
         }
     }

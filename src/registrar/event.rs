@@ -80,6 +80,20 @@ pub enum RegistrarEvent<'a> {
         /// The new home of its elements.
         by: ServerIdentifier,
     },
+    /// Another registrar has the same identifier. This one has changed its own, and tells its elements and peers.
+    IdentifierChanged {
+        /// What it was.
+        from: ServerIdentifier,
+        /// What it is.
+        to: ServerIdentifier,
+    },
+    /// A peer has not understood something, or objects to it (RFC 5353 §2.10).
+    ErrorReported {
+        /// The peer.
+        peer: ServerIdentifier,
+        /// What it says.
+        cause: CauseCode,
+    },
     /// What is known of a peer's elements differs from what it says; they are fetched anew.
     Inconsistent {
         /// The peer.
@@ -121,6 +135,8 @@ pub(super) enum Event {
     TakeoverAborted { target: ServerIdentifier },
     TakenOver { target: ServerIdentifier, elements: usize },
     TakenOverByPeer { target: ServerIdentifier, by: ServerIdentifier },
+    IdentifierChanged { from: ServerIdentifier, to: ServerIdentifier },
+    ErrorReported { peer: ServerIdentifier, cause: CauseCode },
     Inconsistent { peer: ServerIdentifier },
     Synchronized { peer: ServerIdentifier },
 }
@@ -148,6 +164,8 @@ impl Event {
             Self::TakeoverAborted { target } => RegistrarEvent::TakeoverAborted { target },
             Self::TakenOver { target, elements } => RegistrarEvent::TakenOver { target, elements },
             Self::TakenOverByPeer { target, by } => RegistrarEvent::TakenOverByPeer { target, by },
+            Self::IdentifierChanged { from, to } => RegistrarEvent::IdentifierChanged { from, to },
+            Self::ErrorReported { peer, cause } => RegistrarEvent::ErrorReported { peer, cause },
             Self::Inconsistent { peer } => RegistrarEvent::Inconsistent { peer },
             Self::Synchronized { peer } => RegistrarEvent::Synchronized { peer },
         }

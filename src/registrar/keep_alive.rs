@@ -36,7 +36,7 @@ impl Registrar {
                 }
             }
             (None, Some(remote)) => {
-                let association = self.associations.open(remote.clone());
+                let association = self.associations.open(Purpose::Asap, remote.clone());
                 self.outbox.push(Record::Open { association, purpose: Purpose::Asap, remote });
                 self.attach(index, association);
             }

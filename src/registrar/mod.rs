@@ -8,6 +8,7 @@ mod asap;
 mod associations;
 mod config;
 mod event;
+mod identity;
 mod keep_alive;
 mod monitors;
 mod outbox;
@@ -18,7 +19,7 @@ mod takeover;
 mod timers;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use self::config::{Announcements, RegistrarConfig, RegistrarLimits};
 pub use self::event::{RegistrarEvent, RemovalReason};
@@ -28,11 +29,11 @@ use self::event::Event;
 use self::monitors::Monitors;
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
-use self::startup::Phase;
+use self::startup::{HeardMeanwhile, Phase};
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
-use crate::handlespace::{ElementTimer, Handlespace};
-use crate::machine::{Action, AssociationId, CloseReason, Input, Machine};
+use crate::handlespace::{ElementIndex, ElementTimer, Handlespace};
+use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::{PayloadProtocol, ServerIdentifier};
@@ -85,6 +86,12 @@ pub struct Registrar {
     peers: BTreeMap<ServerIdentifier, Peer>,
     /// The takeovers that this registrar has initiated, by target.
     takeovers: BTreeMap<ServerIdentifier, Takeover>,
+    /// The dead peers whose elements are being claimed.
+    claiming: BTreeSet<ServerIdentifier>,
+    heard_meanwhile: HeardMeanwhile,
+    /// Elements that still have to learn that this registrar is their home.
+    adopted: VecDeque<ElementIndex>,
+    identifier_changed: Option<Instant>,
     timers: Timers,
     /// Room for the elements of a response.
     scratch: alloc::vec::Vec<u8>,
@@ -103,7 +110,10 @@ impl Registrar {
             identifier => identifier,
         };
         let configured = config.peers.iter().cloned().map(ConfiguredPeer::new).collect();
-        let handlespace = Handlespace::new(config.limits.handlespace, random.u64());
+        let mut limits = config.limits.handlespace;
+        limits.pool_handle = limits.pool_handle.min(16_384);
+        limits.element = limits.element.min(32_768);
+        let handlespace = Handlespace::new(limits, random.u64());
         let mut timers = Timers::default();
         timers.set(Timer::Start, Instant::ZERO);
         Self {
@@ -116,6 +126,10 @@ impl Registrar {
             configured,
             peers: BTreeMap::new(),
             takeovers: BTreeMap::new(),
+            claiming: BTreeSet::new(),
+            heard_meanwhile: HeardMeanwhile::default(),
+            adopted: VecDeque::new(),
+            identifier_changed: None,
             timers,
             scratch: alloc::vec::Vec::new(),
             outbox: Outbox::default(),
@@ -124,7 +138,7 @@ impl Registrar {
         }
     }
 
-    /// Its identifier among registrars.
+    /// Its identifier among registrars. It changes if another one turns out to have the same.
     #[must_use]
     pub fn identifier(&self) -> ServerIdentifier {
         self.identifier
@@ -145,6 +159,11 @@ impl Registrar {
     /// The registrars that it knows, without itself.
     pub fn peers(&self) -> impl Iterator<Item = ServerIdentifier> + '_ {
         self.peers.keys().copied()
+    }
+
+    /// The registrars that it is about to take over.
+    pub fn takeovers(&self) -> impl Iterator<Item = ServerIdentifier> + '_ {
+        self.takeovers.keys().copied().chain(self.claiming.iter().copied())
     }
 
     fn event(&mut self, event: Event) {
@@ -186,10 +205,12 @@ impl Registrar {
                 Timer::PeerSilent(peer) => self.suspect(now, peer),
                 Timer::PeerNoResponse(peer) => self.peer_dead(now, peer),
                 Timer::PeerNotActive(peer) => self.peer_not_taken_over(now, peer),
-                // The peer's next presence starts the audit again.
-                Timer::Sync(_) => {}
+                Timer::Sync(peer) => self.end_audit(now, peer),
+                Timer::Download(peer) => self.abort_download(peer),
+                Timer::Discovery(association) => self.discovery_timeout(now, association),
                 Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
                 Timer::Claim(target) => self.claim(now, target),
+                Timer::Adopt => self.adopt(now),
             }
         }
         while let Some((index, timer)) = self.handlespace.take_due_timer(now) {
@@ -217,7 +238,8 @@ impl Machine for Registrar {
             Input::Message { association, protocol: PayloadProtocol::ENRP, octets } => {
                 self.enrp_message(now, association, octets);
             }
-            // Registrars have no data channel, and hear announcements by association only.
+            Input::Datagram { group: MulticastGroup::Enrp, octets, .. } => self.registrar_announced(now, octets),
+            // Registrars have no data channel, and hear announcements of each other only.
             Input::Message { .. } | Input::Datagram { .. } => {}
         }
         self.run_timers(now);

@@ -1,11 +1,13 @@
 //! The peer list: who the other registrars are, whether they live, and talking to them (RFC 5353 §3.1, §3.4).
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::Registrar;
 use super::associations::{Association, Standing};
 use super::event::Event;
 use super::outbox::{Outbox, Record};
+use super::sync::Download;
 use super::timers::Timer;
 use crate::endpoint::EndpointBuf;
 use crate::machine::{AssociationId, Purpose};
@@ -47,6 +49,25 @@ pub(super) struct Peer {
     pub(super) endpoint: Option<EndpointBuf>,
     pub(super) association: Option<AssociationId>,
     pub(super) status: Status,
+    /// How far the peer's download of the handle table has come.
+    pub(super) download: Option<Download>,
+    /// Whether its association was lost, and with it maybe news of its elements.
+    pub(super) updates_missed: bool,
+    /// No audit before.
+    pub(super) audit_after: Instant,
+}
+
+impl Peer {
+    const fn new() -> Self {
+        Self {
+            endpoint: None,
+            association: None,
+            status: Status::Active,
+            download: None,
+            updates_missed: false,
+            audit_after: Instant::ZERO,
+        }
+    }
 }
 
 impl Registrar {
@@ -65,8 +86,12 @@ impl Registrar {
             }
         };
         let message = decoded.message;
-        // A registrar has no business with itself, and one without identifier is none.
-        if message.sender == self.identifier || !message.sender.is_some() {
+        // A registrar without identifier is none.
+        if !message.sender.is_some() {
+            return;
+        }
+        if message.sender == self.identifier {
+            self.namesake(now, association, &message);
             return;
         }
         if !self.heard(now, association, message.sender) {
@@ -77,16 +102,20 @@ impl Registrar {
         match message.body {
             Body::Presence(presence) => self.presence(now, association, sender, &presence),
             Body::HandleTableRequest { own_children_only } => {
-                self.handle_table_request(association, sender, own_children_only);
+                self.handle_table_request(now, association, sender, own_children_only);
             }
-            Body::HandleTableResponse(response) => self.handle_table_response(now, association, sender, &response),
-            Body::HandleUpdate(update) => self.handle_update(&update),
+            Body::HandleTableResponse(response) => self.handle_table_response(now, sender, &response),
+            Body::HandleUpdate(update) => self.handle_update(now, &update),
             Body::ListRequest => self.list_request(association, sender),
             Body::ListResponse(response) => self.list_response(now, association, &response),
             Body::InitTakeover(target) => self.init_takeover(now, sender, target),
             Body::InitTakeoverAck(target) => self.init_takeover_ack(now, sender, target),
-            Body::TakeoverServer(target) => self.takeover_server(sender, target),
-            Body::Error(_) => {}
+            Body::TakeoverServer(target) => self.takeover_server(now, sender, target),
+            Body::Error(causes) => {
+                if let Some(cause) = causes.first() {
+                    self.event(Event::ErrorReported { peer: sender, cause: cause.code });
+                }
+            }
         }
     }
 
@@ -114,11 +143,14 @@ impl Registrar {
         if !known && self.peers.len() >= self.config.limits.peers {
             return false;
         }
-        if let Some(entry) = self.associations.get_mut(association) {
-            entry.server = Some(sender);
+        let before = self.associations.get_mut(association).and_then(|entry| entry.server.replace(sender));
+        if let Some(peer) = before.filter(|before| *before != sender).and_then(|before| self.peers.get_mut(&before))
+            && peer.association == Some(association)
+        {
+            // Another one speaks here now.
+            peer.association = None;
         }
-        let peer =
-            self.peers.entry(sender).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        let peer = self.peers.entry(sender).or_insert(Peer::new());
         if !peer.association.is_some_and(|association| self.associations.is_open(association)) {
             peer.association = Some(association);
         }
@@ -133,6 +165,9 @@ impl Registrar {
             self.event(Event::PeerFound { peer: sender });
             // RFC 5353 §3.4.1: the new peer is made to tell all about itself.
             self.send_presence(association, sender, ReplyRequired::Yes);
+        }
+        if self.configured.is_empty() {
+            self.mentor_found(now, association);
         }
         true
     }
@@ -164,44 +199,60 @@ impl Registrar {
         receiver: ServerIdentifier,
         reply_required: ReplyRequired,
     ) {
-        let Self { config, handlespace, outbox, identifier, .. } = self;
+        if let Some(octets) = self.write_presence(receiver, reply_required) {
+            self.outbox.push(Record::Send { association, protocol: PayloadProtocol::ENRP, octets });
+        }
+    }
+
+    /// Writes an ENRP_PRESENCE into the outbox.
+    pub(super) fn write_presence(
+        &mut self,
+        receiver: ServerIdentifier,
+        reply_required: ReplyRequired,
+    ) -> Option<Range<usize>> {
+        let Self { config, handlespace, outbox, identifier, claiming, .. } = self;
         let transport = config.enrp.as_transport(TransportUse::DataOnly);
+        // What is being taken over counts already: peers have it as ours since ENRP_TAKEOVER_SERVER.
+        let owned = core::iter::once(*identifier).chain(claiming.iter().copied());
         let presence = Presence {
             reply_required: reply_required == ReplyRequired::Yes,
-            checksum: Some(handlespace.checksum(*identifier)),
+            checksum: Some(handlespace.joint_checksum(owned)),
             server_information: Some(ServerInformation { identifier: *identifier, transport, unknown: Unknown::NONE }),
         };
-        send(outbox, association, &Message::new(*identifier, receiver, Body::Presence(presence)));
+        let message = Message::new(*identifier, receiver, Body::Presence(presence));
+        outbox.write(message.encoded_len(), |buffer| message.encode(buffer))
     }
 
     /// RFC 5353 §3.4.2.
     pub(super) fn heartbeat(&mut self, now: Instant) {
         self.announce_presence();
+        self.announce_to_registrars(ReplyRequired::No);
+        self.watch_over_orphans(now);
         self.timers.set(Timer::Heartbeat, now + self.config.peer_heartbeat_cycle);
     }
 
     /// Tells all peers of this registrar's presence.
     pub(super) fn announce_presence(&mut self) {
-        let open: Vec<_> = self.open_peers().collect();
-        for association in open {
-            self.send_presence(association, ServerIdentifier::NONE, ReplyRequired::No);
+        if let Some(octets) = self.write_presence(ServerIdentifier::NONE, ReplyRequired::No) {
+            self.send_to_all(&octets);
         }
-    }
-
-    /// The associations with the peers that can be spoken to.
-    fn open_peers(&self) -> impl Iterator<Item = AssociationId> + '_ {
-        let open = |association: &AssociationId| self.associations.is_open(*association);
-        self.peers.values().filter_map(|peer| peer.association).filter(open)
     }
 
     /// Sends a message to all peers (RFC 5353 §3.1). Those that cannot be reached now find out by the audit.
     pub(super) fn group_cast(&mut self, body: Body<'_>) {
         let message = Message::new(self.identifier, ServerIdentifier::NONE, body);
-        let Some(octets) = self.outbox.write(message.encoded_len(), |buffer| message.encode(buffer)) else { return };
-        let open: Vec<_> = self.open_peers().collect();
-        for association in open {
-            let octets = octets.clone();
-            self.outbox.push(Record::Send { association, protocol: PayloadProtocol::ENRP, octets });
+        if let Some(octets) = self.outbox.write(message.encoded_len(), |buffer| message.encode(buffer)) {
+            self.send_to_all(&octets);
+        }
+    }
+
+    fn send_to_all(&mut self, octets: &Range<usize>) {
+        let Self { peers, associations, outbox, .. } = self;
+        for association in peers.values().filter_map(|peer| peer.association) {
+            if associations.is_open(association) {
+                let octets = octets.clone();
+                outbox.push(Record::Send { association, protocol: PayloadProtocol::ENRP, octets });
+            }
         }
     }
 
@@ -237,8 +288,8 @@ impl Registrar {
         }
     }
 
-    fn open_enrp(&mut self, remote: EndpointBuf) -> AssociationId {
-        let association = self.associations.open(remote.clone());
+    pub(super) fn open_enrp(&mut self, remote: EndpointBuf) -> AssociationId {
+        let association = self.associations.open(Purpose::Enrp, remote.clone());
         self.outbox.push(Record::Open { association, purpose: Purpose::Enrp, remote });
         association
     }
@@ -248,8 +299,7 @@ impl Registrar {
         if identifier == self.identifier || !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
             return;
         }
-        let peer =
-            self.peers.entry(identifier).or_insert(Peer { endpoint: None, association: None, status: Status::Active });
+        let peer = self.peers.entry(identifier).or_insert(Peer::new());
         peer.endpoint = endpoint.or(peer.endpoint.take());
         self.timers.set(Timer::PeerSilent(identifier), now + self.config.max_time_last_heard);
         self.reach(identifier);
@@ -278,12 +328,13 @@ impl Registrar {
 
     /// An association is open: if it leads to a peer, the peer is asked who it is.
     pub(super) fn enrp_opened(&mut self, now: Instant, association: AssociationId) {
-        let configured = self.configured.iter().any(|peer| peer.association == Some(association));
-        let server = self.associations.get(association).and_then(|entry| entry.server);
-        if configured || server.is_some() {
-            self.send_presence(association, server.unwrap_or(ServerIdentifier::NONE), ReplyRequired::Yes);
-            self.mentor_found(now, association);
-        }
+        let Some(entry) = self.associations.get(association).filter(|entry| entry.purpose == Some(Purpose::Enrp))
+        else {
+            return;
+        };
+        let server = entry.server.unwrap_or(ServerIdentifier::NONE);
+        self.send_presence(association, server, ReplyRequired::Yes);
+        self.mentor_found(now, association);
     }
 
     /// An association has ended; maybe it led to a peer.
@@ -293,11 +344,14 @@ impl Registrar {
                 peer.association = None;
             }
         }
+        self.timers.stop(Timer::Discovery(association));
         self.mentor_lost(now, association);
         let Some(identifier) = ended.server else { return };
-        let Some(peer) = self.peers.get_mut(&identifier).filter(|peer| peer.association == Some(association)) else {
+        let Some(peer) = self.peers.get_mut(&identifier) else { return };
+        peer.updates_missed = true;
+        if peer.association != Some(association) {
             return;
-        };
+        }
         peer.association = None;
         match (peer.status, ended.standing) {
             // RFC 5353 §3.4.3: the send fails.
@@ -330,6 +384,7 @@ impl Registrar {
         self.event(Event::PeerDead { peer: identifier });
         if self.is_serving() {
             self.initiate_takeover(now, identifier);
+            self.excuse(now, identifier);
         } else {
             self.forget_peer(identifier);
         }
@@ -343,6 +398,7 @@ impl Registrar {
             Timer::PeerNoResponse(identifier),
             Timer::PeerNotActive(identifier),
             Timer::Sync(identifier),
+            Timer::Download(identifier),
         ] {
             self.timers.stop(timer);
         }

@@ -1,17 +1,44 @@
 //! The start-up: finding a mentor among the peers, getting its list of registrars and its handle table
 //! (RFC 5353 §3.2).
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::Registrar;
+use super::associations::Standing;
+use super::config::Announcements;
 use super::event::Event;
-use super::peers::{Status, send};
+use super::peers::{ReplyRequired, Status, send};
 use super::timers::Timer;
+use super::{OwnedHandle, Registrar};
 use crate::endpoint::EndpointBuf;
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::enrp::{Body, ListResponse, Message};
-use crate::wire::{Sequence, ServerIdentifier, ServerInformation, TransportUse, Unknown};
+use crate::wire::{PeIdentifier, PoolHandle, Sequence, ServerIdentifier, ServerInformation, TransportUse, Unknown};
+
+/// How many registrars a list holds, at most: what fits into one message, as RFC 5353 §2.6 knows no further parts.
+/// Whoever is left out makes itself known.
+const MAX_SERVERS: usize = 600;
+
+/// What homes have told of their elements while the handle table is being downloaded: it is newer than what the mentor's
+/// table says.
+#[derive(Debug, Default)]
+pub(super) struct HeardMeanwhile(BTreeSet<(OwnedHandle, PeIdentifier)>);
+
+impl HeardMeanwhile {
+    /// How many are remembered. Of more the mentor's word counts, until the audit.
+    const MAX: usize = 100_000;
+
+    pub(super) fn note(&mut self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) {
+        if self.0.len() < Self::MAX {
+            self.0.insert((pool_handle.octets().into(), identifier));
+        }
+    }
+
+    pub(super) fn contains(&self, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) -> bool {
+        !self.0.is_empty() && self.0.contains(&(pool_handle.octets().into(), identifier))
+    }
+}
 
 /// How far the start-up has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +60,6 @@ pub(super) enum Phase {
 impl Registrar {
     pub(super) fn start(&mut self, now: Instant) {
         self.timers.set(Timer::Heartbeat, now + self.config.peer_heartbeat_cycle);
-        if self.configured.is_empty() {
-            // RFC 5353 §3.2.2.1: alone, as far as it knows.
-            self.serve(now);
-            return;
-        }
         self.find_mentor(now, 0);
     }
 
@@ -45,19 +67,25 @@ impl Registrar {
         self.phase = Phase::FindingMentor { refusals };
         self.timers.set(Timer::Mentor, now + self.config.max_time_no_response);
         self.reconnect(now);
+        self.announce_to_registrars(ReplyRequired::Yes);
+        // RFC 5353 §3.2.2.1: without any it is alone, as far as it knows.
         self.serve_if_alone(now);
     }
 
     /// The start-up is over.
     pub(super) fn serve(&mut self, now: Instant) {
         self.phase = Phase::Serving;
+        self.heard_meanwhile = HeardMeanwhile::default();
         self.timers.stop(Timer::Mentor);
+        if !self.adopted.is_empty() {
+            self.timers.set(Timer::Adopt, now);
+        }
         self.event(Event::Serving);
         self.announce(now);
         self.announce_presence();
     }
 
-    /// An association with a peer is open. While a mentor is looked for, it is one.
+    /// An association with a peer is open, or a peer has spoken. While a mentor is looked for, it is one.
     pub(super) fn mentor_found(&mut self, now: Instant, association: AssociationId) {
         if let Phase::FindingMentor { refusals } = self.phase {
             self.request_list(now, association, refusals);
@@ -76,6 +104,7 @@ impl Registrar {
         self.associations.get(association).and_then(|entry| entry.server).unwrap_or(ServerIdentifier::NONE)
     }
 
+    /// The mentor's list. It initializes the peer list.
     pub(super) fn list_response(&mut self, now: Instant, association: AssociationId, response: &ListResponse<'_>) {
         let Phase::RequestingList { mentor, refusals } = self.phase else { return };
         if mentor != association {
@@ -100,6 +129,12 @@ impl Registrar {
         send(&mut self.outbox, mentor, &Message::new(self.identifier, receiver, body));
     }
 
+    /// Whether the handle table is being downloaded from this peer.
+    pub(super) fn is_downloading_from(&self, peer: ServerIdentifier) -> Option<(AssociationId, u8)> {
+        let Phase::Downloading { mentor, refusals } = self.phase else { return None };
+        (self.server_at(mentor) == peer).then_some((mentor, refusals))
+    }
+
     /// The mentor is starting up itself, or too busy, or silent.
     pub(super) fn refused(&mut self, now: Instant, by: AssociationId, refusals: u8) {
         let refusals = refusals.saturating_add(1);
@@ -119,23 +154,19 @@ impl Registrar {
             // No peer could be reached.
             Phase::FindingMentor { .. } => self.serve(now),
             Phase::RequestingList { mentor, refusals } | Phase::Downloading { mentor, refusals } => {
+                self.end_audit(now, self.server_at(mentor));
                 self.refused(now, mentor, refusals);
             }
             Phase::Refused { by, refusals } => self.ask_next_mentor(now, by, refusals),
         }
     }
 
-    /// Asks the next open peer behind the one that has refused; the same again if there is no other.
+    /// Asks the next registrar behind the one that has refused; the same again if there is no other.
     fn ask_next_mentor(&mut self, now: Instant, refused_by: AssociationId, refusals: u8) {
-        let open: Vec<AssociationId> = self
-            .configured
-            .iter()
-            .filter_map(|peer| peer.association.or_else(|| self.associations.find(peer.endpoint.as_endpoint())))
-            .filter(|association| self.associations.is_open(*association))
-            .collect();
-        let behind = open.iter().position(|association| *association == refused_by).map_or(0, |index| index + 1);
-        match open.get(behind).or_else(|| open.first()) {
-            Some(mentor) => self.request_list(now, *mentor, refusals),
+        let open = || self.associations.to_registrars().filter(|(_, entry)| entry.standing == Standing::Open);
+        let next = open().map(|(association, _)| association).find(|association| *association > refused_by);
+        match next.or_else(|| open().map(|(association, _)| association).next()) {
+            Some(mentor) => self.request_list(now, mentor, refusals),
             None => self.find_mentor(now, refusals),
         }
     }
@@ -154,7 +185,8 @@ impl Registrar {
     }
 
     fn serve_if_alone(&mut self, now: Instant) {
-        if self.configured.iter().all(|peer| self.associations.find(peer.endpoint.as_endpoint()).is_none()) {
+        // Whoever may hear an announcement is given time to answer.
+        if self.config.announcements == Announcements::Off && self.associations.to_registrars().next().is_none() {
             self.serve(now);
         }
     }
@@ -169,7 +201,7 @@ impl Registrar {
                 let transport = peer.endpoint.as_ref()?.as_transport(TransportUse::DataOnly);
                 Some(ServerInformation { identifier: *id, transport, unknown: Unknown::NONE })
             })
-            .take(if serving { usize::MAX } else { 0 })
+            .take(if serving { MAX_SERVERS } else { 0 })
             .collect();
         let response = ListResponse { rejected: !serving, servers: Sequence::new(&servers) };
         send(outbox, association, &Message::new(*identifier, sender, Body::ListResponse(response)));

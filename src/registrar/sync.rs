@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use super::Registrar;
-use super::associations::Download;
 use super::event::Event;
 use super::peers::send;
 use super::startup::Phase;
@@ -13,6 +12,13 @@ use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::enrp::{Body, HandleTableResponse, HandleUpdate, Message, PoolEntries, PoolEntry, UpdateAction};
 use crate::wire::{PeChecksum, PoolElement, PoolHandle, Sequence, ServerIdentifier};
+
+/// A download of the handle table by a peer (RFC 5353 §3.2.3).
+#[derive(Debug)]
+pub(super) struct Download {
+    own_children_only: bool,
+    behind: Cursor,
+}
 
 impl Registrar {
     /// Tells all peers that an element has come, changed or gone (RFC 5353 §3.3).
@@ -30,32 +36,37 @@ impl Registrar {
     }
 
     /// RFC 5353 §3.3.1, §3.3.2, as a peer.
-    pub(super) fn handle_update(&mut self, update: &HandleUpdate<'_>) {
+    pub(super) fn handle_update(&mut self, now: Instant, update: &HandleUpdate<'_>) {
         let element = &update.pool_element;
-        // News of an element that is ours can only be old: whoever sends it does not know yet where the element went,
-        // or has it from us.
+        if !self.is_serving() {
+            self.heard_meanwhile.note(update.pool_handle, element.identifier);
+        }
         let known = self.handlespace.find(update.pool_handle, element.identifier);
         match update.action {
             UpdateAction::AddPe => {
+                // What is said to be ours comes from us.
                 if element.home != self.identifier {
                     self.absorb(update.pool_handle, element);
                 }
             }
             UpdateAction::DelPe => {
                 let Some(index) = known else { return };
-                if self.owns(index) && element.home != self.identifier {
-                    return;
+                if self.owns(index) {
+                    // The home has the last word. Either the sender does not know yet that the element has come here, or
+                    // it was told too often that it cannot be reached.
+                    self.send_keep_alive(now, index);
+                } else {
+                    self.unwatch(index);
+                    self.handlespace.remove(index);
                 }
-                self.unwatch(index);
-                self.handlespace.remove(index);
             }
         }
     }
 
     /// Takes over what a peer says of an element that is not ours, or no longer.
     fn absorb(&mut self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) {
-        // A peer's element that does not fit its pool here is left out; the RFC has no word for it.
-        if let Ok((index, _)) = self.handlespace.register(pool_handle, element) {
+        // What there is no room for is left out; the RFC has no word for it.
+        if let Ok((index, _)) = self.handlespace.adopt(pool_handle, element) {
             self.unwatch(index);
         }
     }
@@ -63,17 +74,25 @@ impl Registrar {
     /// Gives a peer the handle table, or the next part of it (RFC 5353 §3.2.3, §3.6.3).
     pub(super) fn handle_table_request(
         &mut self,
+        now: Instant,
         association: AssociationId,
         sender: ServerIdentifier,
         own_children_only: bool,
     ) {
-        let Self { associations, handlespace, outbox, config, identifier, phase, .. } = self;
-        let Some(entry) = associations.get_mut(association) else { return };
+        let Self { associations, peers, handlespace, outbox, config, identifier, phase, timers, claiming, .. } = self;
+        let downloads = peers.values().filter(|peer| peer.download.is_some()).count();
+        let Some(peer) = peers.get_mut(&sender) else { return };
+        // Where updates go: so a part of the table is never overtaken by news that is older.
+        let association = peer.association.filter(|other| associations.is_open(*other)).unwrap_or(association);
         let mut response =
             HandleTableResponse { rejected: true, more_to_send: false, pool_entries: PoolEntries::empty() };
         // Another request than the one whose answer is under way begins anew.
-        let download = entry.download.take().filter(|download| download.own_children_only == own_children_only);
-        if *phase != Phase::Serving {
+        let download = peer.download.take().filter(|download| download.own_children_only == own_children_only);
+        timers.stop(Timer::Download(sender));
+        // What is being taken over is not ours in our own table yet.
+        let is_busy = (download.is_none() && downloads >= config.limits.downloads)
+            || (own_children_only && !claiming.is_empty());
+        if *phase != Phase::Serving || is_busy {
             send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
             return;
         }
@@ -95,7 +114,10 @@ impl Registrar {
             elements.next();
         }
         response.more_to_send = elements.peek().is_some();
-        entry.download = response.more_to_send.then_some(Download { own_children_only, behind });
+        if response.more_to_send {
+            peer.download = Some(Download { own_children_only, behind });
+            timers.set(Timer::Download(sender), now + config.max_time_no_response);
+        }
         // One entry a pool, as far as this part of the table goes.
         views.sort_by_key(|(pool_handle, _)| *pool_handle);
         let elements: Vec<PoolElement<'_>> = views.iter().map(|(_, element)| *element).collect();
@@ -112,24 +134,34 @@ impl Registrar {
         send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
     }
 
+    /// RFC 5353 §3.2.3: the peer that downloads the table has not asked for the next part.
+    pub(super) fn abort_download(&mut self, peer: ServerIdentifier) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.download = None;
+        }
+    }
+
     pub(super) fn handle_table_response(
         &mut self,
         now: Instant,
-        association: AssociationId,
         sender: ServerIdentifier,
         response: &HandleTableResponse<'_>,
     ) {
-        if let Phase::Downloading { mentor, refusals } = self.phase
-            && mentor == association
-        {
+        if let Some((mentor, refusals)) = self.is_downloading_from(sender) {
             if response.rejected {
                 self.refused(now, mentor, refusals);
                 return;
             }
-            // RFC 5353 §3.2.3. What the table says is ours dates from an earlier life of this registrar.
+            // RFC 5353 §3.2.3.
             for (pool_handle, element) in response.pool_entries.iter() {
+                if self.heard_meanwhile.contains(pool_handle, element.identifier) {
+                    continue;
+                }
                 if element.home != self.identifier {
                     self.absorb(pool_handle, &element);
+                } else if let Ok((index, _)) = self.handlespace.adopt(pool_handle, &element) {
+                    // Ours from an earlier life of this registrar. Whoever does not answer is removed.
+                    self.adopted.push_back(index);
                 }
             }
             if response.more_to_send {
@@ -146,14 +178,23 @@ impl Registrar {
 
     /// Compares what a peer says of its elements with what is known of them (RFC 5353 §3.6.1).
     pub(super) fn audit(&mut self, now: Instant, peer: ServerIdentifier, checksum: PeChecksum) {
-        if !self.is_serving()
-            || self.handlespace.checksum(peer) == checksum
+        if !self.is_serving() {
+            return;
+        }
+        let is_same = self.handlespace.checksum(peer) == checksum;
+        let Some(entry) = self.peers.get_mut(&peer) else { return };
+        // The checksum does not show whether an element has changed, so after a loss of news it is not enough.
+        if (is_same && !entry.updates_missed)
+            || now < entry.audit_after
             || self.timers.is_running(Timer::Sync(peer))
-            || self.timers.is_running(Timer::Claim(peer))
+            || self.claiming.contains(&peer)
         {
             return;
         }
-        self.event(Event::Inconsistent { peer });
+        entry.updates_missed = true;
+        if !is_same {
+            self.event(Event::Inconsistent { peer });
+        }
         // RFC 5353 §3.6.3 1.
         let elements: Vec<ElementIndex> = self.handlespace.owned_by(peer).collect();
         for index in elements {
@@ -172,7 +213,7 @@ impl Registrar {
     fn sync_response(&mut self, now: Instant, peer: ServerIdentifier, response: &HandleTableResponse<'_>) {
         self.timers.stop(Timer::Sync(peer));
         if response.rejected {
-            // The next presence tells whether it is still needed.
+            self.end_audit(now, peer);
             return;
         }
         for (pool_handle, element) in response.pool_entries.iter() {
@@ -192,7 +233,19 @@ impl Registrar {
         for index in gone {
             self.handlespace.remove(index);
         }
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.updates_missed = false;
+        }
+        self.end_audit(now, peer);
         self.event(Event::Synchronized { peer });
+    }
+
+    /// An audit is over, or has failed. The next one, if a presence shows that it is needed, is not begun before the peer
+    /// has forgotten this one; answers that come late are none to it.
+    pub(super) fn end_audit(&mut self, now: Instant, peer: ServerIdentifier) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.audit_after = now + self.config.max_time_no_response;
+        }
     }
 
     /// Whether a peer's claim to an element counts: not against an element that speaks with this registrar right now.

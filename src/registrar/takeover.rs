@@ -30,6 +30,7 @@ impl Registrar {
         if let Some(peer) = self.peers.get_mut(&target) {
             peer.status = Status::NotActive;
         }
+        self.timers.stop(Timer::PeerNotActive(target));
         self.group_cast(Body::InitTakeover(target));
         let others = self.peers.iter().filter(|(id, peer)| **id != target && peer.status == Status::Active);
         let missing = others.map(|(id, _)| *id).collect();
@@ -107,6 +108,7 @@ impl Registrar {
         self.forget_peer(target);
         let elements = self.handlespace.owned_by(target).len();
         self.event(Event::TakenOver { target, elements });
+        self.claiming.insert(target);
         self.claim(now, target);
     }
 
@@ -118,24 +120,32 @@ impl Registrar {
         for index in elements {
             self.handlespace.set_home(index, self.identifier);
             self.watch(now, index, None);
-            if let Some(monitor) = self.monitors.get_mut(index) {
-                monitor.home_unknown = true;
-            }
-            self.send_keep_alive(now, index);
+            self.introduce(now, index);
         }
         if more {
             self.timers.set(Timer::Claim(target), now);
+        } else {
+            self.claiming.remove(&target);
+        }
+    }
+
+    /// A peer is on the list no more: nobody waits for its acknowledgement.
+    pub(super) fn excuse(&mut self, now: Instant, peer: ServerIdentifier) {
+        let targets: Vec<_> = self.takeovers.keys().copied().collect();
+        for target in targets {
+            self.init_takeover_ack(now, peer, target);
         }
     }
 
     /// RFC 5353 §3.5.2, as a peer of the initiator.
-    pub(super) fn takeover_server(&mut self, sender: ServerIdentifier, target: ServerIdentifier) {
+    pub(super) fn takeover_server(&mut self, now: Instant, sender: ServerIdentifier, target: ServerIdentifier) {
         self.abort_takeover(target);
         if target == self.identifier {
             // The others were wrong. What the initiator has claimed is its own until the elements register again.
             self.announce_presence();
         } else {
             self.forget_peer(target);
+            self.excuse(now, target);
         }
         let elements: Vec<ElementIndex> = self.handlespace.owned_by(target).collect();
         for index in elements {
@@ -145,10 +155,33 @@ impl Registrar {
         self.event(Event::TakenOverByPeer { target, by: sender });
     }
 
-    /// A peer that was to be taken over by another registrar is still on the list: the initiator has failed.
+    /// A peer that was to be taken over by another registrar is still on the list: the initiator has failed. Or there are
+    /// elements whose home nobody has told of.
     pub(super) fn peer_not_taken_over(&mut self, now: Instant, target: ServerIdentifier) {
-        if self.peers.get(&target).is_some_and(|peer| peer.status == Status::NotActive) {
+        let is_left = match self.peers.get(&target) {
+            Some(peer) => peer.status == Status::NotActive,
+            None => self.is_orphaned(target),
+        };
+        if is_left && self.is_serving() {
             self.initiate_takeover(now, target);
+        }
+    }
+
+    /// Whether there are elements of a registrar that is not known.
+    fn is_orphaned(&self, home: ServerIdentifier) -> bool {
+        home != self.identifier
+            && !self.peers.contains_key(&home)
+            && !self.claiming.contains(&home)
+            && self.handlespace.owned_by(home).len() > 0
+    }
+
+    /// A table may name homes that died before this registrar heard of them. Nobody would take them over.
+    pub(super) fn watch_over_orphans(&mut self, now: Instant) {
+        let homes: Vec<_> = self.handlespace.homes().filter(|home| self.is_orphaned(*home)).collect();
+        for home in homes {
+            if !self.timers.is_running(Timer::PeerNotActive(home)) {
+                self.timers.set(Timer::PeerNotActive(home), now + self.config.max_time_last_heard);
+            }
         }
     }
 }

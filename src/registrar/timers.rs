@@ -4,6 +4,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::ServerIdentifier;
 
@@ -24,14 +25,20 @@ pub(super) enum Timer {
     PeerSilent(ServerIdentifier),
     /// A peer that was asked whether it lives has not answered.
     PeerNoResponse(ServerIdentifier),
-    /// A peer that another registrar wanted to take over is still there.
+    /// A peer that another registrar wanted to take over is still there, or nobody knows the home of some elements.
     PeerNotActive(ServerIdentifier),
     /// A peer has not answered a request for its elements.
     Sync(ServerIdentifier),
+    /// A peer that downloads the handle table has not asked for the next part.
+    Download(ServerIdentifier),
     /// Acknowledgements of a takeover are missing.
     TakeoverAcks(ServerIdentifier),
+    /// A registrar that was heard by multicast has not spoken on the association that was opened to it.
+    Discovery(AssociationId),
     /// The next step of claiming a dead peer's elements.
     Claim(ServerIdentifier),
+    /// The next step of telling this registrar's elements that it is their home.
+    Adopt,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +65,11 @@ impl Timers {
 
     pub(super) fn is_running(&self, timer: Timer) -> bool {
         self.times.contains_key(&timer)
+    }
+
+    /// How many registrars that were heard by multicast have not spoken yet.
+    pub(super) fn discoveries(&self) -> usize {
+        self.times.keys().filter(|timer| matches!(timer, Timer::Discovery(_))).count()
     }
 
     /// When the next one is due.

@@ -1,0 +1,101 @@
+//! Two registrars with the same identifier (RFC 5353 §3.2.1), and elements that have to learn who their home is.
+//!
+//! The RFC asks for an identifier that stays the same for a registrar's lifetime, and finds no harm in two that are the
+//! same. But neither would listen to the other, and each would see the other's elements as its own. So one of them starts a
+//! new life as far as its peers can tell: it takes another identifier, and its elements with it.
+
+use super::Registrar;
+use super::event::Event;
+use super::outbox::Record;
+use super::peers::ReplyRequired;
+use super::timers::Timer;
+use crate::endpoint::EndpointBuf;
+use crate::handlespace::ElementIndex;
+use crate::machine::AssociationId;
+use crate::time::Instant;
+use crate::wire::ServerIdentifier;
+use crate::wire::enrp::{Body, Message, UpdateAction};
+
+impl Registrar {
+    /// A message has come from a registrar with this one's identifier: itself, or another one.
+    pub(super) fn namesake(&mut self, now: Instant, association: AssociationId, message: &Message<'_>) {
+        let Body::Presence(presence) = message.body else {
+            self.send_presence(association, self.identifier, ReplyRequired::Yes);
+            return;
+        };
+        if presence.reply_required {
+            self.send_presence(association, self.identifier, ReplyRequired::No);
+        }
+        let information = presence.server_information.filter(|information| information.identifier == self.identifier);
+        let Some(other) = information.and_then(|information| EndpointBuf::from_transport(&information.transport)) else {
+            return;
+        };
+        let (us, them) = (self.config.enrp.as_endpoint(), other.as_endpoint());
+        if self.config.enrp.meets(them) {
+            self.leads_to_itself(now, association);
+        } else if !self.is_serving() || (us.addresses, us.port) < (them.addresses, them.port) {
+            // Both sides compare the same, and one of them yields. One that does not serve yet has nothing to lose.
+            self.change_identifier(now);
+        }
+    }
+
+    /// This registrar is among the peers that it was told of.
+    fn leads_to_itself(&mut self, now: Instant, association: AssociationId) {
+        if !association.is_accepted() {
+            self.configured.retain(|peer| peer.association != Some(association));
+            self.outbox.push(Record::Abort { association });
+            self.ended(now, association, None);
+        }
+    }
+
+    fn change_identifier(&mut self, now: Instant) {
+        // Whoever claims to be a namesake again and again would keep this registrar busy.
+        let pause = self.config.max_time_last_heard;
+        if self.identifier_changed.is_some_and(|last| now < last + pause) {
+            return;
+        }
+        self.identifier_changed = Some(now);
+        let from = self.identifier;
+        let to = loop {
+            let to = ServerIdentifier(self.random.non_zero_u32());
+            if to != from && !self.peers.contains_key(&to) {
+                break to;
+            }
+        };
+        // Of the elements under the old identifier some are the namesake's. Ours are under watch.
+        let ours = self.handlespace.owned_by(from).filter(|index| self.monitors.get(*index).is_some());
+        self.adopted.extend(ours);
+        self.identifier = to;
+        self.event(Event::IdentifierChanged { from, to });
+        self.announce_presence();
+        self.timers.set(Timer::Adopt, now);
+    }
+
+    /// Tells some elements that this registrar is their home, under the identifier that it has now, and the rest as soon as
+    /// other inputs have had their turn.
+    pub(super) fn adopt(&mut self, now: Instant) {
+        for _ in 0..self.config.limits.claim_step.max(1) {
+            let Some(index) = self.adopted.pop_front() else { return };
+            // It may have registered again meanwhile, moved, or left.
+            let is_watched = self.monitors.get(index).is_some();
+            if self.owns(index) == is_watched {
+                continue;
+            }
+            self.handlespace.set_home(index, self.identifier);
+            if !is_watched {
+                self.watch(now, index, None);
+            }
+            self.introduce(now, index);
+            self.announce_update(UpdateAction::AddPe, index);
+        }
+        self.timers.set(Timer::Adopt, now);
+    }
+
+    /// RFC 5352 §3.4: a keep-alive with the H flag tells an element its home.
+    pub(super) fn introduce(&mut self, now: Instant, index: ElementIndex) {
+        if let Some(monitor) = self.monitors.get_mut(index) {
+            monitor.home_unknown = true;
+        }
+        self.send_keep_alive(now, index);
+    }
+}
