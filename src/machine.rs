@@ -21,6 +21,9 @@ use crate::wire::PayloadProtocol;
 ///   latest. Earlier does no harm. The time changes with every call of the other methods.
 /// - Give each association that comes in from outside a name of its own, made with [`AssociationId::accepted`]. The
 ///   machine names those that it opens itself.
+/// - Lose no message of an association that lives. If its peer takes less than is sent and the buffer for it is full,
+///   abort the association and report it as [`CloseReason::Lost`]: registrars and elements then find out what the
+///   peer has missed.
 /// - Report each association's end with [`Input::Closed`], or [`Input::OpenFailed`] if it never came to be, once. No
 ///   report is due for one that the machine itself closed or aborted.
 pub trait Machine {

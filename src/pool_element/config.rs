@@ -10,7 +10,8 @@ use crate::hunt::HuntConfig;
 use crate::profile::Profile;
 use crate::wire::param::transport::IpProtocol;
 use crate::wire::{
-    PeIdentifier, Policy, PoolElement as WirePoolElement, ServerIdentifier, Transport, TransportUse, Unknown,
+    PeIdentifier, Policy, PoolElement as WirePoolElement, PoolHandle, ServerIdentifier, Transport, TransportUse,
+    Unknown,
 };
 
 /// The longest pool handle that elements and users take, in octets.
@@ -97,6 +98,12 @@ impl ElementConfig {
             hunt: HuntConfig::default(),
             profile: Profile::Rfc,
         })
+    }
+
+    /// Its pool.
+    #[must_use]
+    pub fn pool_handle(&self) -> PoolHandle<'_> {
+        PoolHandle::new(&self.pool_handle)
     }
 
     /// The element's identifier in its pool.

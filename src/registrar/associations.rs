@@ -69,13 +69,7 @@ impl Associations {
         association
     }
 
-    fn insert(
-        &mut self,
-        association: AssociationId,
-        peer: EndpointBuf,
-        standing: Standing,
-        purpose: Option<Purpose>,
-    ) {
+    fn insert(&mut self, association: AssociationId, peer: EndpointBuf, standing: Standing, purpose: Option<Purpose>) {
         let endpoint = peer.clone();
         let keys = Vec::new();
         let entry = Association { peer, keys, standing, purpose, server: None, elements: BTreeSet::new() };

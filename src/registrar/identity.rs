@@ -27,7 +27,8 @@ impl Registrar {
             self.send_presence(association, self.identifier, ReplyRequired::No);
         }
         let information = presence.server_information.filter(|information| information.identifier == self.identifier);
-        let Some(other) = information.and_then(|information| EndpointBuf::from_transport(&information.transport)) else {
+        let Some(other) = information.and_then(|information| EndpointBuf::from_transport(&information.transport))
+        else {
             return;
         };
         let (us, them) = (self.config.enrp.as_endpoint(), other.as_endpoint());

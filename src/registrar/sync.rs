@@ -90,8 +90,8 @@ impl Registrar {
         let download = peer.download.take().filter(|download| download.own_children_only == own_children_only);
         timers.stop(Timer::Download(sender));
         // What is being taken over is not ours in our own table yet.
-        let is_busy = (download.is_none() && downloads >= config.limits.downloads)
-            || (own_children_only && !claiming.is_empty());
+        let is_busy =
+            (download.is_none() && downloads >= config.limits.downloads) || (own_children_only && !claiming.is_empty());
         if *phase != Phase::Serving || is_busy {
             send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
             return;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use polling::{Events, Poller};
-use rserpool::{Action, AssociationId, Endpoint, Input, Instant, Machine, Protocol, Purpose};
+use rserpool::wire::PayloadProtocol;
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, Protocol, Purpose};
 use rserpool_transport::{
-    AssociationHandle, ENCAPSULATION_PORT, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SocketIndex,
+    AssociationHandle, ENCAPSULATION_PORT, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError, SocketIndex,
 };
 
 use crate::sockets::Sockets;
@@ -125,7 +126,7 @@ pub struct Driver<M> {
     names: HashMap<AssociationHandle, AssociationId>,
     next_accepted: u32,
     /// What the machine has to be told as soon as it has said all.
-    failures: Vec<AssociationId>,
+    failures: Vec<Failure>,
     /// Whether a round has ended with work left.
     unfinished: bool,
     start: StdInstant,
@@ -304,8 +305,12 @@ impl<M: Machine> Driver<M> {
     /// Passes one event of the transport, or one failure, on to the machine; false if there is none.
     fn pass_on(&mut self) -> bool {
         let now = self.now();
-        if let Some(association) = self.failures.pop() {
-            self.machine.handle(now, Input::OpenFailed { association });
+        if let Some(failure) = self.failures.pop() {
+            let input = match failure {
+                Failure::Open(association) => Input::OpenFailed { association },
+                Failure::Full(association) => Input::Closed { association, reason: CloseReason::Lost },
+            };
+            self.machine.handle(now, input);
             return true;
         }
         let Some(event) = self.transport.poll_event() else { return false };
@@ -367,12 +372,18 @@ impl<M: Machine> Driver<M> {
                         handles.insert(association, handle);
                         names.insert(handle, association);
                     }
-                    None => failures.push(association),
+                    None => failures.push(Failure::Open(association)),
                 },
                 Action::Send { association, message } => {
                     let Some(handle) = handles.get(&association) else { continue };
-                    if let Err(error) = network.transport.send(now, *handle, &message) {
-                        tracing::debug!(%association, %error, "a message was not sent");
+                    let Err(error) = network.transport.send(now, *handle, &message) else { continue };
+                    tracing::debug!(%association, %error, "a message was not sent");
+                    if error == SendError::BufferFull && message.protocol != PayloadProtocol::UNSPECIFIED {
+                        let handle = *handle;
+                        handles.remove(&association);
+                        names.remove(&handle);
+                        network.transport.abort(now, handle);
+                        failures.push(Failure::Full(association));
                     }
                 }
                 Action::Close { association } => {
@@ -382,7 +393,7 @@ impl<M: Machine> Driver<M> {
                     }
                 }
                 Action::Abort { association } => {
-                    failures.retain(|failed| *failed != association);
+                    failures.retain(|failed| failed.association() != association);
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
                         network.transport.abort(now, handle);
@@ -392,6 +403,23 @@ impl<M: Machine> Driver<M> {
                 // Multicast is not offered by this adapter yet.
                 _ => {}
             }
+        }
+    }
+}
+
+/// What an association could not do. The machine is told of it as soon as it can be called.
+#[derive(Clone, Copy)]
+enum Failure {
+    /// It could not be opened.
+    Open(AssociationId),
+    /// Its peer takes less than is sent to it, so it has been ended.
+    Full(AssociationId),
+}
+
+impl Failure {
+    const fn association(self) -> AssociationId {
+        match self {
+            Self::Open(association) | Self::Full(association) => association,
         }
     }
 }

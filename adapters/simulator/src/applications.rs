@@ -50,11 +50,27 @@ pub(crate) struct UserApplication {
     next_request: Option<Instant>,
     /// Whether the last request has to be sent, again maybe.
     to_send: bool,
+    /// How often the latest requests were sent, and were answered.
+    counts: VecDeque<(u64, u32, u32)>,
+    /// A request with more answers than it was sent.
+    pub(crate) answered_too_often: Option<u64>,
 }
+
+/// How many requests' answers are counted.
+const COUNTED: usize = 8;
 
 impl UserApplication {
     pub(crate) fn new(pool: String) -> Self {
-        Self { pool, session: None, number: 0, answered: 0, next_request: None, to_send: false }
+        Self {
+            pool,
+            session: None,
+            number: 0,
+            answered: 0,
+            next_request: None,
+            to_send: false,
+            counts: VecDeque::new(),
+            answered_too_often: None,
+        }
     }
 
     pub(crate) fn pool(&self) -> &str {
@@ -69,7 +85,12 @@ impl UserApplication {
         match event {
             UserEvent::Data { message, .. } => {
                 let number = message.octets.try_into().map_or(0, u64::from_be_bytes);
-                // An answer that comes twice was asked for twice.
+                if let Some((_, sent, answered)) = self.counts.iter_mut().find(|(counted, ..)| *counted == number) {
+                    *answered += 1;
+                    if answered > sent {
+                        self.answered_too_often = Some(number);
+                    }
+                }
                 if number == self.number && self.answered < number {
                     self.answered = number;
                     self.next_request = Some(now + INTERVAL);
@@ -99,7 +120,22 @@ impl UserApplication {
         if !std::mem::take(&mut self.to_send) {
             return false;
         }
-        let _ = user.send(session, OutgoingMessage::new(&self.number.to_be_bytes()));
+        if user.send(session, OutgoingMessage::new(&self.number.to_be_bytes())).is_ok() {
+            match self.counts.back_mut().filter(|(number, ..)| *number == self.number) {
+                Some((_, sent, _)) => *sent += 1,
+                None => self.counts.push_back((self.number, 1, 0)),
+            }
+            if self.counts.len() > COUNTED {
+                self.counts.pop_front();
+            }
+        }
         true
+    }
+
+    /// The user thinks that its session's element does not do what it should.
+    pub(crate) fn give_up(&self, user: &mut User, now: Instant) {
+        if let Some(session) = self.session {
+            user.report_failure(now, session);
+        }
     }
 }

@@ -4,31 +4,151 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rserpool::handlespace::Cursor;
 use rserpool::registrar::Registrar;
-use rserpool::wire::ServerIdentifier;
+use rserpool::wire::asap::{Body, Message};
+use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 
-use crate::node::{Node, Role};
-use crate::scenario::NodeId;
+use crate::node::{Node, Role, Wanted};
+use crate::scenario::{NodeId, Scenario};
 use crate::simulation::Simulation;
+
+/// How often the tables are looked at.
+pub(crate) const EVERY_US: u64 = 10_000_000;
+
+/// Of more elements than this the tables are only looked at in the end.
+const MANY: usize = 1_000;
 
 /// By how many microseconds a timeout may lie in the past, as clocks that drift are read in whole microseconds.
 const ROUNDING: u64 = 10;
 
-/// What is wrong with a node, at any time.
-pub(crate) fn node(node: &Node, now: u64) -> Option<String> {
-    if let Some(timeout) = node.timeout().filter(|timeout| timeout.saturating_add(ROUNDING) < now) {
-        return Some(format!("its timeout is {} us in the past", now - timeout));
+/// How many actions a machine may have for its adapter at a time: what a takeover does in a step, and some for each peer.
+fn actions(role: &Role, scenario: &Scenario) -> usize {
+    match role {
+        Role::Registrar(_) => 4 * 256 + 16 * scenario.registrars + 64,
+        Role::Element(..) | Role::User(..) => 64,
     }
-    match &node.role {
-        Role::Registrar(registrar) => {
-            let handlespace = registrar.handlespace();
-            if registrar.peers().any(|peer| peer == registrar.identifier()) {
-                return Some("it has itself as a peer".into());
-            }
-            let (elements, pools) = (handlespace.len(), handlespace.pool_count());
-            (pools > elements || (pools == 0 && elements > 0)).then(|| format!("{elements} elements in {pools} pools"))
+}
+
+/// How many messages a node may send between two looks at the tables, whatever happens: all elements register, are taken
+/// over and are asked, and all tables are fetched.
+fn messages(id: NodeId, scenario: &Scenario) -> u64 {
+    let [registrars, elements, users] = [scenario.registrars, scenario.elements, scenario.users].map(|n| n as u64);
+    if id.0 < scenario.registrars {
+        500 + 3 * elements * (registrars + 5) + 50 * users + 200 * registrars
+    } else {
+        300 + 20 * users
+    }
+}
+
+impl Simulation<'_> {
+    /// What is wrong with a node, at any time.
+    pub(crate) fn check_node(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        if let Some(timeout) = node.timeout().filter(|timeout| timeout.saturating_add(ROUNDING) < self.now) {
+            let late = self.now - timeout;
+            self.violated(Some(id), &format!("its timeout is {late} us in the past"));
         }
-        Role::Element(..) | Role::User(..) => None,
+        if let Some(Node { role: Role::User(_, user), .. }) = self.node_mut(id)
+            && let Some(number) = user.answered_too_often.take()
+        {
+            self.violated(Some(id), &format!("request {number} was answered more often than it was sent"));
+        }
     }
+
+    /// Whether a machine's queue has stayed within its limits.
+    pub(crate) fn check_wanted(&mut self, id: NodeId, wanted: &[Wanted]) {
+        let Some(node) = self.node(id) else { return };
+        if wanted.len() > actions(&node.role, self.scenario) {
+            self.violated(Some(id), &format!("it wants {} things at a time", wanted.len()));
+        }
+    }
+
+    /// Whether a registrar gives users elements that are gone.
+    pub(crate) fn check_message(&mut self, id: NodeId, protocol: PayloadProtocol, octets: &[u8]) {
+        if let Some(sent) = self.sent.get_mut(id.0) {
+            *sent += 1;
+        }
+        let response = rserpool::wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
+        if protocol != PayloadProtocol::ASAP || octets.first() != Some(&response) || id.0 >= self.scenario.registrars {
+            return;
+        }
+        let Ok(decoded) = Message::decode(octets) else {
+            return self.violated(Some(id), "it sends what is no message");
+        };
+        let Body::HandleResolutionResponse(response) = decoded.message.body else { return };
+        let stale = response.pool_elements.iter().find_map(|element| {
+            let element = element.identifier;
+            Some((element, self.truth.is_stale(self.now, element.0)?))
+        });
+        if let Some((element, gone)) = stale {
+            let seconds = gone / 1_000_000;
+            self.violated(Some(id), &format!("it gives the element {element}, which has been gone for {seconds} s"));
+        }
+    }
+}
+
+/// Looks at all tables while things happen.
+pub(crate) fn on_the_way(simulation: &mut Simulation<'_>) {
+    for id in (0..simulation.nodes.len()).map(NodeId) {
+        let sent = simulation.sent.get_mut(id.0).map_or(0, std::mem::take);
+        if sent > messages(id, simulation.scenario) {
+            simulation.violated(Some(id), &format!("it has sent {sent} messages in {} s", EVERY_US / 1_000_000));
+        }
+        if let Some(total) = simulation.sent_in_all.get_mut(id.0) {
+            *total += sent;
+        }
+    }
+    if simulation.scenario.elements > MANY {
+        return;
+    }
+    let mut violations = Vec::new();
+    for (id, node) in simulation.nodes.iter().enumerate() {
+        let Role::Registrar(registrar) = &node.role else { break };
+        if !node.alive || node.paused {
+            continue;
+        }
+        let mut violated = |what: String| violations.push((NodeId(id), what));
+        if registrar.peers().any(|peer| peer == registrar.identifier()) {
+            violated("it has itself as a peer".into());
+        }
+        let handlespace = registrar.handlespace();
+        let mut pools = BTreeSet::new();
+        for (element, _) in handlespace.read_from(Cursor::START, None) {
+            pools.insert(handlespace.pool_handle(element));
+            if let Some(gone) = simulation.truth.is_stale(simulation.now, element.identifier().0) {
+                let (element, seconds) = (element.identifier(), gone / 1_000_000);
+                violated(format!("it lists the element {element}, which has been gone for {seconds} s"));
+            }
+        }
+        if pools.len() != handlespace.pool_count() {
+            violated(format!("{} pools have elements, {} are there", pools.len(), handlespace.pool_count()));
+        }
+        if let Some(home) = wrong_checksum(registrar) {
+            violated(format!("its checksum for {home} is wrong"));
+        }
+    }
+    for (id, violation) in violations {
+        simulation.violated(Some(id), &violation);
+    }
+}
+
+/// RFC 5353 §3.6.2 by its words: the Internet checksum over the blocks of all elements of a home.
+fn wrong_checksum(registrar: &Registrar) -> Option<ServerIdentifier> {
+    let handlespace = registrar.handlespace();
+    let mut sums: BTreeMap<ServerIdentifier, u64> = BTreeMap::new();
+    for (element, _) in handlespace.read_from(Cursor::START, None) {
+        let mut block = handlespace.pool_handle(element).octets().to_vec();
+        block.resize(block.len().next_multiple_of(4), 0);
+        block.extend(element.identifier().0.to_be_bytes());
+        let words = block.chunks(2).filter_map(|word| Some(u64::from(u16::from_be_bytes(*word.first_chunk()?))));
+        *sums.entry(element.home()).or_default() += words.sum::<u64>();
+    }
+    let folded = |mut sum: u64| {
+        while sum > 0xffff {
+            sum = (sum >> 16) + (sum & 0xffff);
+        }
+        !(sum as u16)
+    };
+    sums.into_iter().find(|(home, sum)| handlespace.checksum(*home).0 != folded(*sum)).map(|(home, _)| home)
 }
 
 /// How many requests each user has had answered.
@@ -45,47 +165,59 @@ pub(crate) fn requests(simulation: &Simulation<'_>) -> (u64, u64) {
     users.fold((0, 0), |(requests, answered), (number, last)| (requests + number, answered + last))
 }
 
-type Table = BTreeMap<(Vec<u8>, u32), ServerIdentifier>;
+/// What a registrar's table says of an element: its home, and all its octets.
+type Table = BTreeMap<(Vec<u8>, u32), (ServerIdentifier, Vec<u8>)>;
 
 fn table(registrar: &Registrar) -> Table {
     let handlespace = registrar.handlespace();
     let entries = handlespace.read_from(Cursor::START, None).map(|(element, _)| {
         let key = (handlespace.pool_handle(element).octets().to_vec(), element.identifier().0);
-        (key, element.home())
+        (key, (element.home(), element.octets().to_vec()))
     });
     entries.collect()
+}
+
+/// Whether two registrars hold the same, without making copies of it.
+fn is_same(one: &Registrar, other: &Registrar) -> bool {
+    let (one, other) = (one.handlespace(), other.handlespace());
+    one.len() == other.len()
+        && one.read_from(Cursor::START, None).all(|(element, _)| {
+            let there = other.find(one.pool_handle(element), element.identifier());
+            there.and_then(|index| other.element(index)).is_some_and(|there| there.octets() == element.octets())
+        })
 }
 
 /// After a quiet time the cluster is as it should be.
 pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
     let mut violations = Vec::new();
-    let registrars: Vec<&Registrar> = simulation
+    let registrars: Vec<(NodeId, &Registrar)> = simulation
         .nodes
         .iter()
-        .filter(|node| node.alive)
-        .filter_map(|node| if let Role::Registrar(registrar) = &node.role { Some(&**registrar) } else { None })
+        .enumerate()
+        .filter(|(_, node)| node.alive)
+        .filter_map(|(id, node)| match &node.role {
+            Role::Registrar(registrar) => Some((NodeId(id), &**registrar)),
+            _ => None,
+        })
         .collect();
-    let living: BTreeSet<ServerIdentifier> = registrars.iter().map(|registrar| registrar.identifier()).collect();
+    let living: BTreeSet<ServerIdentifier> = registrars.iter().map(|(_, registrar)| registrar.identifier()).collect();
     if living.len() != registrars.len() {
-        violations.push("two registrars have the same identifier".into());
+        violations.push((None, "two registrars have the same identifier".into()));
     }
     let lives = |id: NodeId| simulation.nodes.get(id.0).is_some_and(|node| node.alive);
     let finds = |node: &Node| node.can_find(simulation.scenario, lives);
-    let identifiers = |which: &dyn Fn(&Node) -> bool| -> BTreeSet<u32> {
-        let nodes = simulation.nodes.iter().filter(|node| node.alive && node.member && which(node));
-        let elements = nodes.filter_map(|node| match &node.role {
-            Role::Element(element, _) => Some(element.config().identifier().0),
+    let elements = || {
+        let nodes = simulation.nodes.iter().filter(|node| node.alive && node.member);
+        nodes.filter_map(|node| match &node.role {
+            Role::Element(element, _) => Some((node, element)),
             _ => None,
-        });
-        elements.collect()
+        })
     };
-    let members = identifiers(&|_| true);
-    // Whoever knows dead registrars only has no way back into its pool.
-    let must_be_listed = identifiers(&finds);
-    let first = registrars.first().map(|registrar| table(registrar));
-    for registrar in &registrars {
+    let members: BTreeSet<u32> = elements().map(|(_, element)| element.config().identifier().0).collect();
+    let first = registrars.first().map(|(_, registrar)| *registrar);
+    for (id, registrar) in &registrars {
         let me = registrar.identifier();
-        let mut violated = |what: String| violations.push(format!("registrar {me}: {what}"));
+        let mut violated = |what: String| violations.push((Some(*id), what));
         if !registrar.is_serving() {
             violated("it does not serve".into());
         }
@@ -94,28 +226,41 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
         if peers != living {
             violated(format!("its peers are {peers:?}, living are {living:?}"));
         }
-        let table = table(registrar);
-        if Some(&table) != first.as_ref() {
+        if let Some(target) = registrar.takeovers().next() {
+            violated(format!("it is still about to take over {target}"));
+        }
+        if first.is_some_and(|first| !is_same(registrar, first)) {
             violated("its table differs from the first registrar's".into());
         }
-        let listed: BTreeSet<u32> = table.keys().map(|(_, identifier)| *identifier).collect();
-        if let Some(dead) = listed.difference(&members).next() {
-            violated(format!("it lists the element {dead:#x}, which is none"));
+        if let Some(home) = wrong_checksum(registrar) {
+            violated(format!("its checksum for {home} is wrong"));
         }
-        if let Some(missing) = must_be_listed.difference(&listed).next() {
-            violated(format!("it does not list the element {missing:#x}"));
-        }
-        if let Some((element, home)) = table.iter().find(|(_, home)| !living.contains(home)) {
-            violated(format!("the home of {element:?} is {home}, which is dead"));
-        }
-        for peer in &living {
-            let elements = table.values().filter(|home| *home == peer).count();
-            if registrar.handlespace().owned_by(*peer).len() != elements {
-                violated(format!("its list of the elements of {peer} is wrong"));
+    }
+    // All have the same; one speaks for all.
+    let table = first.map(table).unwrap_or_default();
+    let mut violated = |what: String| violations.push((None, what));
+    let listed: BTreeSet<u32> = table.keys().map(|(_, identifier)| *identifier).collect();
+    if let Some(dead) = listed.difference(&members).next() {
+        violated(format!("the element {dead:#x} is listed, which is none"));
+    }
+    for (node, element) in elements().filter(|_| !registrars.is_empty()) {
+        let config = element.config();
+        match table.get(&(config.pool_handle().octets().to_vec(), config.identifier().0)) {
+            // Whoever knows dead registrars only has no way back into its pool.
+            None if finds(node) => violated(format!("the element {} is not listed", config.identifier())),
+            None => {}
+            Some((home, octets)) => {
+                if !living.contains(home) {
+                    violated(format!("the home of {} is {home}, which is dead", config.identifier()));
+                }
+                let known = rserpool::wire::PoolElement::from_octets(octets).map(|element| element.policy);
+                if known != Some(config.policy) {
+                    violated(format!("{} is listed with {known:?}, but has {:?}", config.identifier(), config.policy));
+                }
             }
         }
     }
-    let pools: BTreeSet<&[u8]> = first.iter().flatten().map(|((pool, _), _)| pool.as_slice()).collect();
+    let pools: BTreeSet<&[u8]> = table.keys().map(|(pool, _)| pool.as_slice()).collect();
     for (id, (node, before)) in simulation.nodes.iter().zip(before).enumerate() {
         if let Role::User(_, user) = &node.role
             && node.alive
@@ -124,12 +269,10 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
             && pools.contains(user.pool().as_bytes())
             && user.answered <= *before
         {
-            violations.push(format!("node-{id}: its request {} is not answered", user.number));
+            violations.push((Some(NodeId(id)), format!("its request {} is not answered", user.number)));
         }
     }
-    for violation in violations {
-        let now = simulation.now;
-        simulation.trace.note(now, format_args!("VIOLATION {violation}"));
-        simulation.violations.push(violation);
+    for (id, violation) in violations {
+        simulation.violated(id, &violation);
     }
 }

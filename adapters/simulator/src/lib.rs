@@ -23,7 +23,10 @@ mod scenario;
 mod shrink;
 mod simulation;
 mod trace;
+mod transport;
+mod truth;
 
-pub use self::scenario::{Discovery, Fault, FaultKind, NodeId, Scenario};
+pub use self::scenario::{Discovery, Fault, FaultKind, NodeId, SETTLING_US, Scenario};
 pub use self::shrink::shrink;
 pub use self::simulation::{Report, run, run_with_trace};
+pub use self::trace::{Happening, TraceEntry};

@@ -39,6 +39,29 @@ pub(crate) struct Direction {
     pub(crate) attempts: u32,
     /// Nothing arrives before this.
     pub(crate) not_before: u64,
+    /// Until when a slow link carries what was sent last.
+    pub(crate) busy_until: u64,
+    /// How many octets wait.
+    pub(crate) octets: usize,
+}
+
+impl Direction {
+    /// Takes a message; false if there is no room.
+    pub(crate) fn push(&mut self, buffer: usize, protocol: PayloadProtocol, octets: Vec<u8>) -> bool {
+        if !self.waiting.is_empty() && self.octets + octets.len() > buffer {
+            return false;
+        }
+        self.octets += octets.len();
+        self.waiting.push_back((protocol, octets));
+        true
+    }
+
+    /// The first message, which has got through.
+    pub(crate) fn pop(&mut self) -> Option<(PayloadProtocol, Vec<u8>)> {
+        let (protocol, octets) = self.waiting.pop_front()?;
+        self.octets -= octets.len();
+        Some((protocol, octets))
+    }
 }
 
 #[derive(Debug)]
@@ -64,12 +87,27 @@ pub(crate) struct Network {
     links: Vec<Option<Link>>,
     free: Vec<usize>,
     count: u64,
-    by_end: BTreeMap<(NodeId, AssociationId), (LinkId, usize)>,
+    /// Each node's associations.
+    by_node: Vec<BTreeMap<AssociationId, (LinkId, usize)>>,
     /// From whom to whom nothing arrives.
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// From whom to whom all takes its time.
+    slow: BTreeSet<(NodeId, NodeId)>,
 }
 
 impl Network {
+    pub(crate) fn new(nodes: usize) -> Self {
+        Self { by_node: vec![BTreeMap::new(); nodes], ..Self::default() }
+    }
+
+    fn set_end(&mut self, end: End, place: Option<(LinkId, usize)>) {
+        let Some(ends) = self.by_node.get_mut(end.node.0) else { return };
+        match place {
+            Some(place) => _ = ends.insert(end.association, place),
+            None => _ = ends.remove(&end.association),
+        }
+    }
+
     pub(crate) fn add(&mut self, ends: [End; 2]) -> LinkId {
         let place = self.free.pop().unwrap_or_else(|| {
             self.links.push(None);
@@ -78,7 +116,7 @@ impl Network {
         self.count += 1;
         let id = LinkId { place, number: self.count };
         for (side, end) in ends.iter().enumerate().filter(|(_, end)| end.there) {
-            self.by_end.insert((end.node, end.association), (id, side));
+            self.set_end(*end, Some((id, side)));
         }
         if let Some(slot) = self.links.get_mut(place) {
             *slot = Some(Link { number: id.number, ends, directions: Default::default() });
@@ -96,7 +134,7 @@ impl Network {
 
     /// The link of an association of a node, and which end it is.
     pub(crate) fn find(&self, node: NodeId, association: AssociationId) -> Option<(LinkId, usize)> {
-        self.by_end.get(&(node, association)).copied()
+        self.by_node.get(node.0)?.get(&association).copied()
     }
 
     /// The end that was opened to has got the association.
@@ -108,7 +146,7 @@ impl Network {
         }) else {
             return;
         };
-        self.by_end.insert((end.node, association), (id, 1));
+        self.set_end(end, Some((id, 1)));
     }
 
     /// An end has the association no more. With both gone the link is.
@@ -117,8 +155,8 @@ impl Network {
         if !std::mem::replace(&mut end.there, false) {
             return;
         }
-        let key = (end.node, end.association);
-        self.by_end.remove(&key);
+        let end = *end;
+        self.set_end(end, None);
         if self.get(id).is_some_and(|link| link.ends.iter().all(|end| !end.there)) {
             if let Some(slot) = self.links.get_mut(id.place) {
                 *slot = None;
@@ -129,20 +167,26 @@ impl Network {
 
     /// All links of a node, with its end.
     pub(crate) fn of_node(&self, node: NodeId) -> Vec<(LinkId, usize)> {
-        self.by_end.iter().filter(|((owner, _), _)| *owner == node).map(|(_, place)| *place).collect()
+        self.by_node.get(node.0).into_iter().flatten().map(|(_, place)| *place).collect()
     }
 
     /// The links between two nodes.
     pub(crate) fn between(&self, a: NodeId, b: NodeId) -> Vec<LinkId> {
-        let links = self.links.iter().enumerate().filter_map(|(place, link)| {
-            let link = link.as_ref()?;
-            Some((LinkId { place, number: link.number }, link))
-        });
-        let matching = links.filter(|(_, link)| {
-            let [x, y] = link.ends.map(|end| end.node);
-            (x, y) == (a, b) || (x, y) == (b, a)
-        });
-        matching.map(|(id, _)| id).collect()
+        let leads = |side: usize| move |link: &Link| link.ends.get(other(side)).is_some_and(|end| end.node == b);
+        let links = self.of_node(a).into_iter();
+        links.filter(|(id, side)| self.get(*id).is_some_and(leads(*side))).map(|(id, _)| id).collect()
+    }
+
+    pub(crate) fn set_slow(&mut self, from: NodeId, to: NodeId, is_slow: bool) {
+        if is_slow {
+            self.slow.insert((from, to));
+        } else {
+            self.slow.remove(&(from, to));
+        }
+    }
+
+    pub(crate) fn is_slow(&self, from: NodeId, to: NodeId) -> bool {
+        self.slow.contains(&(from, to))
     }
 
     pub(crate) fn set_cut(&mut self, from: NodeId, to: NodeId, is_cut: bool) {
@@ -159,6 +203,7 @@ impl Network {
 
     pub(crate) fn heal_all(&mut self) {
         self.cut.clear();
+        self.slow.clear();
     }
 
     /// How long a packet takes; `None` if it is lost.

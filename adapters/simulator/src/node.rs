@@ -121,6 +121,12 @@ pub(crate) fn node_at(address: IpAddr) -> Option<NodeId> {
     (address.to_bits() >> 24 == 10).then(|| NodeId((address.to_bits() & 0x00ff_ffff) as usize - 1))
 }
 
+/// The identifier of a registrar or an element: which node it is, and how often it was started under another one.
+pub(crate) const fn identifier(node: NodeId, incarnation: u32) -> u32 {
+    (node.0 as u32 + 1) | (incarnation + 1) << 24
+}
+
+
 fn endpoint(node: NodeId, port: u16) -> EndpointBuf {
     EndpointBuf::single(Protocol::Sctp, address(node), port)
 }
@@ -134,9 +140,10 @@ fn pool(number: usize, scenario: &Scenario) -> String {
 /// The policy of a pool.
 fn policy(pool: &str, number: usize) -> Policy<'static> {
     let value = number as u32 % 7;
-    match pool.len() + pool.bytes().map(usize::from).sum::<usize>() % 4 {
+    match pool.bytes().map(usize::from).sum::<usize>() % 4 {
         0 => Policy::LeastUsed { load: value << 24 },
         1 => Policy::WeightedRandom { weight: value + 1 },
+        2 => Policy::Priority { priority: value },
         _ => Policy::RoundRobin,
     }
 }
@@ -151,7 +158,10 @@ impl Node {
             offset: random.below(1 << 40),
             drift: random.below(2 * drift as u64 + 1) as i64 - drift,
         };
-        let identifier = (id.0 as u32 + 1) | (incarnation + 1) << 24;
+        let mut identifier = identifier(id, incarnation);
+        if id.0 < scenario.namesakes.min(scenario.registrars) && incarnation == 0 {
+            identifier = self::identifier(NodeId(0), 0);
+        }
         let announced = scenario.discovery == Discovery::Announced;
         let known = if announced { 1 } else { scenario.registrars };
         // Not all know the same, or in the same order.
@@ -161,10 +171,11 @@ impl Node {
             let mut config = RegistrarConfig::new(endpoint(id, ENRP_PORT), random.u64());
             config.identifier = ServerIdentifier(identifier);
             config.asap = vec![endpoint(id, ASAP_PORT)];
-            config.peers = (0..scenario.registrars)
-                .filter(|other| *other != id.0)
-                .map(|other| endpoint(NodeId(other), ENRP_PORT))
-                .collect();
+            if !announced {
+                // Itself as well, as in a list that is the same everywhere.
+                let others = (0..scenario.registrars).filter(|other| *other != id.0 || scenario.seed % 4 == 0);
+                config.peers = others.map(|other| endpoint(NodeId(other), ENRP_PORT)).collect();
+            }
             config.announcements = if announced { Announcements::On } else { Announcements::Off };
             Role::Registrar(Box::new(Registrar::new(config)))
         } else if id.0 < scenario.registrars + scenario.elements {

@@ -35,6 +35,12 @@ pub struct Scenario {
     pub loss_ppm: u32,
     /// By how many parts of a million clocks may run fast or slow.
     pub drift_ppm: u32,
+    /// How many octets a second slow links carry ([`FaultKind::Slow`]).
+    pub slow_octets_per_s: u64,
+    /// How many octets may wait on an association. One that has more to send is ended.
+    pub buffer: usize,
+    /// So many registrars start with one and the same identifier.
+    pub namesakes: usize,
     /// Until when faults strike. Then all are healed.
     pub faults_until_us: u64,
     /// How long all is quiet afterwards, until the cluster has to be as it should.
@@ -79,13 +85,74 @@ pub enum FaultKind {
     Cut(NodeId, NodeId),
     /// They arrive again.
     Heal(NodeId, NodeId),
+    /// What the first sends to the second takes its time.
+    Slow(NodeId, NodeId),
+    /// It is as fast as ever.
+    Fast(NodeId, NodeId),
+    /// An element's load, weight or priority becomes another one.
+    Load(NodeId, u32),
+    /// A user gives up the element of its session, and reports it, whether it lives or not.
+    GiveUp(NodeId),
     /// An element leaves its pool.
     Deregister(NodeId),
     /// It comes again.
     Register(NodeId),
 }
 
+impl FaultKind {
+    /// The nodes that it is about; twice the same if it is about one.
+    #[must_use]
+    pub const fn nodes(self) -> [NodeId; 2] {
+        match self {
+            Self::Crash(id)
+            | Self::Restart(id)
+            | Self::RestartAnew(id)
+            | Self::Pause(id)
+            | Self::Resume(id)
+            | Self::Deregister(id)
+            | Self::Register(id)
+            | Self::Load(id, _)
+            | Self::GiveUp(id) => [id, id],
+            Self::Cut(from, to) | Self::Heal(from, to) | Self::Slow(from, to) | Self::Fast(from, to) => [from, to],
+        }
+    }
+
+    /// The same with other nodes.
+    #[must_use]
+    pub fn rename(self, name: impl Fn(NodeId) -> NodeId) -> Self {
+        match self {
+            Self::Crash(id) => Self::Crash(name(id)),
+            Self::Restart(id) => Self::Restart(name(id)),
+            Self::RestartAnew(id) => Self::RestartAnew(name(id)),
+            Self::Pause(id) => Self::Pause(name(id)),
+            Self::Resume(id) => Self::Resume(name(id)),
+            Self::Cut(from, to) => Self::Cut(name(from), name(to)),
+            Self::Heal(from, to) => Self::Heal(name(from), name(to)),
+            Self::Slow(from, to) => Self::Slow(name(from), name(to)),
+            Self::Fast(from, to) => Self::Fast(name(from), name(to)),
+            Self::Deregister(id) => Self::Deregister(name(id)),
+            Self::Register(id) => Self::Register(name(id)),
+            Self::Load(id, value) => Self::Load(name(id), value),
+            Self::GiveUp(id) => Self::GiveUp(name(id)),
+        }
+    }
+}
+
 const SECOND: u64 = 1_000_000;
+
+/// How long it may take, after the last fault, until a cluster is as it should be.
+///
+/// The longest way back is that of an element whose home is dead, and whose home's death somebody has to find out first:
+///
+/// | what | by which timers | seconds |
+/// |---|---|---|
+/// | a registrar is missed | MAX-TIME-LAST-HEARD, MAX-TIME-NO-RESPONSE | 61 + 5 |
+/// | whoever takes it over waits for all, twice | MAX-TIME-NO-RESPONSE | 2 x 5 |
+/// | and has died itself: the others look again | MAX-TIME-LAST-HEARD, and all that again | 61 + 10 |
+/// | the element is asked, and hunts | keep-alive 30 s and half of it, T5 up to RETRAN-MAX | 45 + 5 + 60 |
+/// | registers, maybe in vain at first | T2-Registration | 30 |
+/// | those that missed the news hear a presence, and audit | PEER-HEARTBEAT-CYCLE, MAX-TIME-NO-RESPONSE | 30 + 10 |
+pub const SETTLING_US: u64 = (66 + 10 + 71 + 110 + 30 + 40) * SECOND;
 
 impl Scenario {
     /// A cluster without faults on a fast network.
@@ -100,8 +167,11 @@ impl Scenario {
             delay_us: 200..1_000,
             loss_ppm: 0,
             drift_ppm: 0,
+            slow_octets_per_s: 4_000,
+            buffer: 1 << 20,
+            namesakes: 0,
             faults_until_us: 120 * SECOND,
-            quiet_us: 600 * SECOND,
+            quiet_us: SETTLING_US,
             faults: Vec::new(),
         }
     }
@@ -125,7 +195,8 @@ impl Scenario {
             loss_ppm: if random.chance(500_000) { random.below(100_000) as u32 } else { 0 },
             drift_ppm: if random.chance(300_000) { 20_000 } else { 0 },
             faults_until_us: (120 + random.below(480)) * SECOND,
-            quiet_us: 900 * SECOND,
+            buffer: if random.chance(300_000) { 4_000 } else { 1 << 20 },
+            namesakes: if random.chance(100_000) { 2 + random.index(2) } else { 0 },
             ..Self::calm(seed, registrars, elements, users)
         };
         for _ in 0..random.below(14) {
@@ -143,8 +214,10 @@ impl Scenario {
         let registrar = NodeId(random.index(self.registrars));
         let element = NodeId(self.registrars + random.index(self.elements.max(1)));
         let anyone = NodeId(random.index(self.registrars + self.elements));
+        let user = NodeId(self.registrars + self.elements + random.index(self.users.max(1)));
+        let (elements, registrars) = (self.elements, self.registrars);
         let mut add = |at_us, kind| self.faults.push(Fault { at_us, kind });
-        match random.below(8) {
+        match random.below(12) {
             0 | 1 => {
                 add(from, FaultKind::Crash(registrar));
                 let again = if random.chance(500_000) { FaultKind::Restart } else { FaultKind::RestartAnew };
@@ -166,6 +239,26 @@ impl Scenario {
                 add(from, FaultKind::Deregister(element));
                 if random.chance(500_000) {
                     add(to, FaultKind::Register(element));
+                }
+            }
+            5 if self.elements > 0 => {
+                // Loads change all the time, and a few times faster than anyone asks for.
+                for change in 0..1 + random.below(20) {
+                    let element = NodeId(registrars + random.index(elements));
+                    let at = (from + change * random.below(3 * SECOND)).min(to);
+                    add(at, FaultKind::Load(element, random.below(1 << 32) as u32));
+                }
+            }
+            6 if self.users > 0 => {
+                for _ in 0..1 + random.below(8) {
+                    add((from + random.below(length + 1)).min(to), FaultKind::GiveUp(user));
+                }
+            }
+            7 => {
+                let other = NodeId(random.index(registrars + elements));
+                for (a, b) in [(anyone, other), (other, anyone)] {
+                    add(from, FaultKind::Slow(a, b));
+                    add(to, FaultKind::Fast(a, b));
                 }
             }
             _ => {

@@ -1,8 +1,9 @@
 //! Making a scenario that goes wrong smaller, as long as it goes wrong.
 
 use std::fmt::Write;
+use std::ops::Range;
 
-use crate::scenario::{Discovery, FaultKind, NodeId, Scenario};
+use crate::scenario::{Discovery, NodeId, SETTLING_US, Scenario};
 use crate::simulation::run;
 
 /// The smallest scenario that is found from this one by leaving out faults and nodes, making the network better and the
@@ -42,8 +43,9 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
         }
         part /= 2;
     }
-    with(&|smaller| smaller.users = 0);
-    with(&|smaller| smaller.users /= 2);
+    for keep in [0, scenario.users / 2] {
+        with(&|smaller| leave_out_users(smaller, keep));
+    }
     for keep in [0, scenario.elements / 2, scenario.elements.saturating_sub(1)] {
         with(&|smaller| leave_out_elements(smaller, keep));
     }
@@ -54,6 +56,8 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
     }
     with(&|smaller| smaller.loss_ppm = 0);
     with(&|smaller| smaller.drift_ppm = 0);
+    with(&|smaller| smaller.namesakes = 0);
+    with(&|smaller| smaller.buffer = 1 << 20);
     with(&|smaller| smaller.delay_us = 200..1_000);
     with(&|smaller| smaller.discovery = Discovery::Configured);
     let last = scenario.faults.last().map_or(0, |fault| fault.at_us + 1);
@@ -61,45 +65,29 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
     candidates
 }
 
-/// The nodes that a fault is about.
-fn nodes(kind: FaultKind) -> [NodeId; 2] {
-    match kind {
-        FaultKind::Crash(id)
-        | FaultKind::Restart(id)
-        | FaultKind::RestartAnew(id)
-        | FaultKind::Pause(id)
-        | FaultKind::Resume(id)
-        | FaultKind::Deregister(id)
-        | FaultKind::Register(id) => [id, id],
-        FaultKind::Cut(from, to) | FaultKind::Heal(from, to) => [from, to],
-    }
-}
-
-fn rename(kind: FaultKind, name: impl Fn(NodeId) -> NodeId) -> FaultKind {
-    match kind {
-        FaultKind::Crash(id) => FaultKind::Crash(name(id)),
-        FaultKind::Restart(id) => FaultKind::Restart(name(id)),
-        FaultKind::RestartAnew(id) => FaultKind::RestartAnew(name(id)),
-        FaultKind::Pause(id) => FaultKind::Pause(name(id)),
-        FaultKind::Resume(id) => FaultKind::Resume(name(id)),
-        FaultKind::Deregister(id) => FaultKind::Deregister(name(id)),
-        FaultKind::Register(id) => FaultKind::Register(name(id)),
-        FaultKind::Cut(from, to) => FaultKind::Cut(name(from), name(to)),
-        FaultKind::Heal(from, to) => FaultKind::Heal(name(from), name(to)),
-    }
+fn leave_out_users(scenario: &mut Scenario, keep: usize) {
+    let end = scenario.registrars + scenario.elements + keep;
+    scenario.users = keep;
+    scenario.faults.retain(|fault| fault.kind.nodes().iter().all(|id| id.0 < end));
 }
 
 fn leave_out_elements(scenario: &mut Scenario, keep: usize) {
-    let end = scenario.registrars + keep;
+    let (first, users) = (scenario.registrars + keep, scenario.registrars + scenario.elements);
+    let gone = users - first;
     scenario.elements = keep;
-    scenario.faults.retain(|fault| nodes(fault.kind).iter().all(|id| id.0 < end));
+    leave_out(scenario, first..users, gone);
 }
 
 fn leave_out_registrar(scenario: &mut Scenario, registrar: usize) {
     scenario.registrars -= 1;
-    scenario.faults.retain(|fault| nodes(fault.kind).iter().all(|id| id.0 != registrar));
+    leave_out(scenario, registrar..registrar + 1, 1);
+}
+
+/// Forgets what happens to some nodes. Those behind them move up.
+fn leave_out(scenario: &mut Scenario, nodes: Range<usize>, count: usize) {
+    scenario.faults.retain(|fault| fault.kind.nodes().iter().all(|id| !nodes.contains(&id.0)));
     for fault in &mut scenario.faults {
-        fault.kind = rename(fault.kind, |id| if id.0 > registrar { NodeId(id.0 - 1) } else { id });
+        fault.kind = fault.kind.rename(|id| if id.0 >= nodes.end { NodeId(id.0 - count) } else { id });
     }
 }
 
@@ -114,9 +102,19 @@ impl Scenario {
         let _ = write!(
             test,
             "    scenario.discovery = Discovery::{:?};\n    scenario.delay_us = {:?};\n    scenario.loss_ppm = {};\n    \
-             scenario.drift_ppm = {};\n    scenario.faults_until_us = {};\n    scenario.quiet_us = {};\n",
-            self.discovery, self.delay_us, self.loss_ppm, self.drift_ppm, self.faults_until_us, self.quiet_us
+             scenario.drift_ppm = {};\n    scenario.buffer = {};\n    scenario.namesakes = {};\n    \
+             scenario.faults_until_us = {};\n",
+            self.discovery,
+            self.delay_us,
+            self.loss_ppm,
+            self.drift_ppm,
+            self.buffer,
+            self.namesakes,
+            self.faults_until_us
         );
+        if self.quiet_us != SETTLING_US {
+            let _ = writeln!(test, "    scenario.quiet_us = {};", self.quiet_us);
+        }
         for fault in &self.faults {
             let _ = writeln!(
                 test,

@@ -2,17 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::IpAddr;
 
-use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, MulticastGroup, Purpose};
+use rserpool::wire::{PayloadProtocol, Policy};
+use rserpool::{CloseReason, MulticastGroup};
 
 use crate::check;
-use crate::network::{End, LinkId, Network, TRANSMISSIONS, backoff, other};
-use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, Wanted, node_at};
+use crate::network::{LinkId, Network, other};
+use crate::node::{Node, Role, Told, Wanted};
 use crate::random::Random;
 use crate::scenario::{FaultKind, NodeId, Scenario};
-use crate::trace::{Keep, Trace};
+use crate::trace::{Happening, Keep, Trace, TraceEntry};
+use crate::truth::Truth;
 
 /// How a simulation went.
 #[derive(Clone, Debug)]
@@ -31,12 +31,12 @@ pub struct Report {
     /// Promises that were broken, in words.
     pub violations: Vec<String>,
     /// The trace, if it was asked for.
-    pub trace: Vec<String>,
+    pub trace: Vec<TraceEntry>,
 }
 
 /// Something that will happen.
 #[derive(Debug)]
-enum Event {
+pub(crate) enum Event {
     /// A node's time has come, if it still waits for it.
     Wake(NodeId),
     /// A node is told something that has nothing to do with a link.
@@ -58,17 +58,21 @@ enum Event {
 pub(crate) struct Simulation<'s> {
     pub(crate) scenario: &'s Scenario,
     pub(crate) now: u64,
-    sequence: u64,
+    pub(crate) sequence: u64,
     /// By time, then by the order in which they were planned; the events themselves are in `events`.
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     events: Vec<Option<Event>>,
     free: Vec<usize>,
     pub(crate) nodes: Vec<Node>,
     incarnations: Vec<u32>,
-    network: Network,
-    random: Random,
-    pub(crate) trace: Trace,
-    messages: u64,
+    pub(crate) network: Network,
+    pub(crate) random: Random,
+    trace: Trace,
+    pub(crate) messages: u64,
+    pub(crate) truth: Truth,
+    /// How many messages each node has sent since the tables were looked at, and before.
+    pub(crate) sent: Vec<u64>,
+    pub(crate) sent_in_all: Vec<u64>,
     pub(crate) violations: Vec<String>,
     wanted: Vec<Wanted>,
 }
@@ -82,15 +86,15 @@ pub fn run(scenario: &Scenario) -> Report {
 /// Runs a scenario, and keeps its trace.
 #[must_use]
 pub fn run_with_trace(scenario: &Scenario) -> Report {
-    simulate(scenario, Keep::Lines)
+    simulate(scenario, Keep::Entries)
 }
 
 fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     let mut simulation = Simulation::new(scenario, keep);
-    simulation.run_until(scenario.faults_until_us);
+    simulation.run_checked_until(scenario.faults_until_us);
     simulation.heal();
     let before = check::progress(&simulation);
-    simulation.run_until(scenario.faults_until_us + scenario.quiet_us);
+    simulation.run_checked_until(scenario.faults_until_us + scenario.quiet_us);
     check::settled(&mut simulation, &before);
     let (requests, answered) = check::requests(&simulation);
     Report {
@@ -100,7 +104,7 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
         requests,
         answered,
         violations: simulation.violations,
-        trace: simulation.trace.lines,
+        trace: simulation.trace.entries,
     }
 }
 
@@ -118,10 +122,13 @@ impl<'s> Simulation<'s> {
             free: Vec::new(),
             incarnations: vec![0; nodes.len()],
             nodes,
-            network: Network::default(),
+            network: Network::new(scenario.nodes()),
             random,
             trace: Trace::new(keep),
             messages: 0,
+            truth: Truth::default(),
+            sent: vec![0; scenario.nodes()],
+            sent_in_all: vec![0; scenario.nodes()],
             violations: Vec::new(),
             wanted: Vec::new(),
         };
@@ -136,15 +143,28 @@ impl<'s> Simulation<'s> {
         simulation
     }
 
-    fn node(&self, id: NodeId) -> Option<&Node> {
+    /// Notes what happens at a node.
+    pub(crate) fn note(&mut self, id: NodeId, what: Happening) {
+        self.trace.note(self.now, Some(id), what);
+    }
+
+    /// Notes that a promise is broken.
+    pub(crate) fn violated(&mut self, node: Option<NodeId>, what: &str) {
+        self.trace.note(self.now, node, Happening::Violation(what.into()));
+        if self.violations.len() < 20 {
+            self.violations.push(node.map_or_else(|| what.into(), |node| format!("{node}: {what}")));
+        }
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0)
     }
 
-    fn node_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> Option<&mut Node> {
         self.nodes.get_mut(id.0)
     }
 
-    fn plan(&mut self, at: u64, event: Event) {
+    pub(crate) fn plan(&mut self, at: u64, event: Event) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.events.push(None);
             self.events.len() - 1
@@ -161,6 +181,15 @@ impl<'s> Simulation<'s> {
             node.wake_at = Some(at);
         }
         self.plan(at, Event::Wake(id));
+    }
+
+    /// Lets time pass, and looks every now and then whether all is as it should.
+    fn run_checked_until(&mut self, end: u64) {
+        while self.now < end {
+            let next = (self.now / check::EVERY_US + 1) * check::EVERY_US;
+            self.run_until(next.min(end));
+            check::on_the_way(self);
+        }
     }
 
     fn run_until(&mut self, end: u64) {
@@ -209,7 +238,7 @@ impl<'s> Simulation<'s> {
     }
 
     /// Tells a node something, now or when it goes on.
-    fn tell(&mut self, id: NodeId, told: Told) {
+    pub(crate) fn tell(&mut self, id: NodeId, told: Told) {
         let Some(node) = self.node_mut(id) else { return };
         if !node.alive {
             return;
@@ -223,16 +252,10 @@ impl<'s> Simulation<'s> {
 
     fn tell_now(&mut self, id: NodeId, told: Option<Told>) {
         let now = self.now;
-        match &told {
-            Some(Told::Opened { association, .. }) => {
-                self.trace.note(now, format_args!("{id} has opened {association}"))
-            }
-            Some(Told::OpenFailed { association }) => {
-                self.trace.note(now, format_args!("{id} could not open {association}"));
-            }
-            Some(Told::Closed { association, reason }) => {
-                self.trace.note(now, format_args!("{id} {association}: {reason}"));
-            }
+        match told {
+            Some(Told::Opened { association, .. }) => self.note(id, Happening::Opened(association)),
+            Some(Told::OpenFailed { association }) => self.note(id, Happening::OpenFailed(association)),
+            Some(Told::Closed { association, reason }) => self.note(id, Happening::Closed(association, reason)),
             _ => {}
         }
         let mut wanted = std::mem::take(&mut self.wanted);
@@ -241,6 +264,7 @@ impl<'s> Simulation<'s> {
         node.wanted(now, &mut wanted);
         let timeout = node.timeout();
         let planned = node.wake_at;
+        self.check_wanted(id, &wanted);
         for what in wanted.drain(..) {
             self.carry_out(id, what);
         }
@@ -255,65 +279,18 @@ impl<'s> Simulation<'s> {
         self.check_node(id);
     }
 
-    fn check_node(&mut self, id: NodeId) {
-        if let Some(violation) = self.node(id).and_then(|node| check::node(node, self.now))
-            && self.violations.len() < 20
-        {
-            let violation = format!("{id}: {violation}");
-            self.trace.note(self.now, format_args!("VIOLATION {violation}"));
-            self.violations.push(violation);
-        }
-    }
-
     fn carry_out(&mut self, id: NodeId, wanted: Wanted) {
         match wanted {
             Wanted::Open { association, purpose, to, port } => self.open(id, association, purpose, to, port),
-            Wanted::Send { association, protocol, octets } => {
-                let Some((link, side)) = self.network.find(id, association) else { return };
-                self.messages += 1;
-                let to = self.network.get(link).and_then(|link| link.ends.get(other(side))).map(|end| end.node);
-                if let Some(to) = to {
-                    let kind = octets.first().copied().unwrap_or(0);
-                    self.trace.note(self.now, format_args!("{id} -> {to} {} {kind}", protocol.0));
-                }
-                let Some(direction) = self.network.get_mut(link).and_then(|link| link.directions.get_mut(side)) else {
-                    return;
-                };
-                direction.waiting.push_back((protocol, octets));
-                if direction.waiting.len() == 1 && direction.attempts == 0 {
-                    self.transmit(link, side);
-                }
-            }
-            Wanted::End { association, reason } => {
-                let Some((link, side)) = self.network.find(id, association) else { return };
-                // What was sent arrives before, as far as it can.
-                let mut not_before = 0;
-                let mut late = Vec::new();
-                if let Some(open) = self.network.get_mut(link)
-                    && let Some(direction) = open.directions.get_mut(side)
-                {
-                    for waiting in direction.waiting.drain(..) {
-                        direction.not_before += backoff(direction.attempts);
-                        late.push((direction.not_before, waiting));
-                    }
-                    not_before = direction.not_before;
-                }
-                if reason == CloseReason::Shutdown {
-                    for (at, (protocol, octets)) in late {
-                        self.plan(at, Event::Arrive { link, side: other(side), protocol, octets });
-                    }
-                }
-                self.network.leave(link, side);
-                let delay = self.random.within(&self.scenario.delay_us);
-                let at = (self.now + delay).max(not_before + 1);
-                self.plan(at, Event::End { link, side: other(side), reason });
-            }
+            Wanted::Send { association, protocol, octets } => self.send(id, association, protocol, octets),
+            Wanted::End { association, reason } => self.end(id, association, reason),
             Wanted::Multicast { group, octets } => self.multicast(id, group, &octets),
-            Wanted::Note(text) => self.trace.note(self.now, format_args!("{id} {text}")),
+            Wanted::Note(text) => self.note(id, Happening::Tells(text)),
         }
     }
 
     fn multicast(&mut self, from: NodeId, group: MulticastGroup, octets: &[u8]) {
+        self.note(from, Happening::Multicasts(group));
         for to in (0..self.nodes.len()).map(NodeId).filter(|to| *to != from) {
             // Datagrams are lost, and now and then come twice.
             let copies = if self.random.chance(10_000) { 2 } else { 1 };
@@ -326,133 +303,9 @@ impl<'s> Simulation<'s> {
         }
     }
 
-    fn open(&mut self, id: NodeId, association: AssociationId, purpose: Purpose, to: IpAddr, peer_port: u16) {
-        let target = node_at(to).filter(|target| target.0 < self.nodes.len());
-        let Some(target) = target else {
-            self.plan(self.now + 1_000, Event::Tell(id, Told::OpenFailed { association }));
-            return;
-        };
-        let port = match (self.node(id).map(|node| &node.role), purpose) {
-            (Some(Role::Registrar(_)), Purpose::Enrp) => ENRP_PORT,
-            (Some(Role::Registrar(_)), _) => ASAP_PORT,
-            _ => 40_000 + (self.sequence % 20_000) as u16,
-        };
-        let end = |node, there| End { node, association, there };
-        self.trace.note(self.now, format_args!("{id} opens {association} to {target}"));
-        let link = self.network.add([end(id, true), end(target, false)]);
-        self.connect(link, port, peer_port, 0);
-    }
-
-    /// The four messages that set up an association, as one step there and one back.
-    fn connect(&mut self, id: LinkId, port: u16, peer_port: u16, attempts: u32) {
-        let Some([us, them]) = self.network.get(id).map(|link| link.ends) else { return };
-        if !us.there {
-            return;
-        }
-        let failed = Told::OpenFailed { association: us.association };
-        let there = self.network.packet(us.node, them.node, self.scenario, &mut self.random);
-        let back = self.network.packet(them.node, us.node, self.scenario, &mut self.random);
-        let answers = self.node(them.node).is_some_and(|node| node.alive && !node.paused);
-        match (there, back) {
-            (Some(there), Some(back)) if answers => {
-                let Some(node) = self.node_mut(them.node) else { return };
-                let association = node.name();
-                self.network.accepted(id, association);
-                let accepted = Told::Accepted { association, peer: us.node, port };
-                self.plan(self.now + there, Event::Tell(them.node, accepted));
-                let opened = Told::Opened { association: us.association, peer: them.node, port: peer_port };
-                self.plan(self.now + there + back, Event::Tell(us.node, opened));
-                if let Some(link) = self.network.get_mut(id) {
-                    let [forth, reply] = &mut link.directions;
-                    (forth.not_before, reply.not_before) = (self.now + there, self.now + there + back);
-                }
-            }
-            // Nobody is there, and its host says so.
-            (Some(there), Some(back)) if self.node(them.node).is_some_and(|node| !node.alive) => {
-                self.network.leave(id, 0);
-                self.plan(self.now + there + back, Event::Tell(us.node, failed));
-            }
-            _ if attempts + 1 >= TRANSMISSIONS => {
-                self.network.leave(id, 0);
-                self.tell(us.node, failed);
-            }
-            _ => {
-                let again = Event::Connect { link: id, port, peer_port, attempts: attempts + 1 };
-                self.plan(self.now + backoff(attempts), again);
-            }
-        }
-    }
-
-    /// Sends what waits at an end, in order, until something is lost.
-    fn transmit(&mut self, id: LinkId, side: usize) {
-        loop {
-            let Some(link) = self.network.get(id) else { return };
-            let (Some(from), Some(to)) = (link.ends.get(side).copied(), link.ends.get(other(side)).copied()) else {
-                return;
-            };
-            if !from.there {
-                return;
-            }
-            if link.directions.get(side).is_none_or(|direction| direction.waiting.is_empty()) {
-                return;
-            }
-            let answers = to.there && self.node(to.node).is_some_and(|node| node.alive);
-            let packet = self.network.packet(from.node, to.node, self.scenario, &mut self.random).filter(|_| answers);
-            let now = self.now;
-            let Some(direction) = self.network.get_mut(id).and_then(|link| link.directions.get_mut(side)) else {
-                return;
-            };
-            match packet {
-                Some(delay) => {
-                    direction.attempts = 0;
-                    direction.not_before = direction.not_before.max(now + delay) + 1;
-                    let at = direction.not_before;
-                    if let Some((protocol, octets)) = direction.waiting.pop_front() {
-                        self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
-                    }
-                }
-                None if direction.attempts + 1 >= TRANSMISSIONS => {
-                    self.lose(id);
-                    return;
-                }
-                None => {
-                    direction.attempts += 1;
-                    let wait = backoff(direction.attempts);
-                    self.plan(now + wait, Event::Retry { link: id, side });
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Both ends give an association up, not quite at the same time.
-    fn lose(&mut self, id: LinkId) {
-        for side in [0, 1] {
-            let at = self.now + self.random.below(1_500_000);
-            self.plan(at, Event::End { link: id, side, reason: CloseReason::Lost });
-        }
-    }
-
-    /// Heartbeats of an association, at the time when they would notice something that began a while ago.
-    fn notice(&mut self, id: LinkId) {
-        let Some([a, b]) = self.network.get(id).map(|link| link.ends) else { return };
-        let dead = |end: End| self.node(end.node).is_none_or(|node| !node.alive || node.paused);
-        let cut = self.network.is_cut(a.node, b.node) || self.network.is_cut(b.node, a.node);
-        if cut || dead(a) || dead(b) || a.there != b.there {
-            self.lose(id);
-        }
-    }
-
-    /// Lets the associations of a node notice, some time later, that something is wrong.
-    fn let_notice(&mut self, links: Vec<LinkId>) {
-        for link in links {
-            let at = self.now + 500_000 + self.random.below(3_000_000);
-            self.plan(at, Event::Notice { link });
-        }
-    }
-
     fn strike(&mut self, kind: FaultKind) {
-        self.trace.note(self.now, format_args!("{kind:?}"));
+        self.trace.note(self.now, None, Happening::Fault(kind));
+        self.truth.strike(self.now, kind, &self.nodes);
         match kind {
             FaultKind::Crash(id) => {
                 let links = self.network.of_node(id);
@@ -483,24 +336,36 @@ impl<'s> Simulation<'s> {
                 self.let_notice(links);
             }
             FaultKind::Heal(from, to) => self.network.set_cut(from, to, false),
-            FaultKind::Deregister(id) => self.command(id, false),
-            FaultKind::Register(id) => self.command(id, true),
+            FaultKind::Slow(from, to) => self.network.set_slow(from, to, true),
+            FaultKind::Fast(from, to) => self.network.set_slow(from, to, false),
+            FaultKind::Deregister(id) | FaultKind::Register(id) | FaultKind::Load(id, _) | FaultKind::GiveUp(id) => {
+                self.command(id, kind)
+            }
         }
     }
 
-    fn command(&mut self, id: NodeId, member: bool) {
+    /// The application wants something.
+    fn command(&mut self, id: NodeId, kind: FaultKind) {
         let now = self.now;
         let Some(node) = self.node_mut(id).filter(|node| node.alive && !node.paused) else { return };
         let local = node.local(now);
-        if let Role::Element(element, _) = &mut node.role {
-            if member {
-                element.register(local)
-            } else {
-                element.deregister(local)
+        match (&mut node.role, kind) {
+            (Role::Element(element, _), FaultKind::Register(_)) => {
+                element.register(local);
+                node.member = true;
             }
-            node.member = member;
-            self.tell_now(id, None);
+            (Role::Element(element, _), FaultKind::Deregister(_)) => {
+                element.deregister(local);
+                node.member = false;
+            }
+            (Role::Element(element, _), FaultKind::Load(_, value)) => {
+                let policy = with_value(&element.config().policy, value);
+                element.set_policy(local, policy);
+            }
+            (Role::User(user, application), FaultKind::GiveUp(_)) => application.give_up(user, local),
+            _ => return,
         }
+        self.tell_now(id, None);
     }
 
     fn restart(&mut self, id: NodeId, anew: u32) {
@@ -528,9 +393,21 @@ impl<'s> Simulation<'s> {
 
     /// The faults are over: whoever was stopped goes on, and everyone reaches everyone.
     fn heal(&mut self) {
+        self.trace.note(self.now, None, Happening::Healed);
+        self.truth.disturbed(self.now);
         self.network.heal_all();
         for id in 0..self.nodes.len() {
             self.resume(NodeId(id));
         }
+    }
+}
+
+/// A policy of the same type with another value, if it has any.
+fn with_value(policy: &Policy<'static>, value: u32) -> Policy<'static> {
+    match policy {
+        Policy::LeastUsed { .. } => Policy::LeastUsed { load: value },
+        Policy::WeightedRandom { .. } => Policy::WeightedRandom { weight: value % 1_000 + 1 },
+        Policy::Priority { .. } => Policy::Priority { priority: value },
+        other => *other,
     }
 }

@@ -1,0 +1,211 @@
+//! What becomes of associations: opened, used, given up.
+
+use std::net::IpAddr;
+
+use rserpool::wire::PayloadProtocol;
+use rserpool::{AssociationId, CloseReason, Purpose};
+
+use crate::network::{End, LinkId, TRANSMISSIONS, backoff, other};
+use crate::node::{ASAP_PORT, ENRP_PORT, Role, Told, node_at};
+use crate::scenario::NodeId;
+use crate::simulation::{Event, Simulation};
+use crate::trace::{Happening, fingerprint};
+
+impl Simulation<'_> {
+    pub(crate) fn open(
+        &mut self,
+        id: NodeId,
+        association: AssociationId,
+        purpose: Purpose,
+        to: IpAddr,
+        peer_port: u16,
+    ) {
+        let target = node_at(to).filter(|target| target.0 < self.nodes.len());
+        let Some(target) = target else {
+            self.plan(self.now + 1_000, Event::Tell(id, Told::OpenFailed { association }));
+            return;
+        };
+        let port = match (self.node(id).map(|node| &node.role), purpose) {
+            (Some(Role::Registrar(_)), Purpose::Enrp) => ENRP_PORT,
+            (Some(Role::Registrar(_)), _) => ASAP_PORT,
+            _ => 40_000 + (self.sequence % 20_000) as u16,
+        };
+        let end = |node, there| End { node, association, there };
+        self.note(id, Happening::Opens { association, to: target });
+        let link = self.network.add([end(id, true), end(target, false)]);
+        self.connect(link, port, peer_port, 0);
+    }
+
+    /// The four messages that set up an association, as one step there and one back.
+    pub(crate) fn connect(&mut self, id: LinkId, port: u16, peer_port: u16, attempts: u32) {
+        let Some([us, them]) = self.network.get(id).map(|link| link.ends) else { return };
+        if !us.there {
+            return;
+        }
+        let failed = Told::OpenFailed { association: us.association };
+        let there = self.network.packet(us.node, them.node, self.scenario, &mut self.random);
+        let back = self.network.packet(them.node, us.node, self.scenario, &mut self.random);
+        let answers = self.node(them.node).is_some_and(|node| node.alive && !node.paused);
+        match (there, back) {
+            (Some(there), Some(back)) if answers => {
+                let Some(node) = self.node_mut(them.node) else { return };
+                let association = node.name();
+                self.network.accepted(id, association);
+                let accepted = Told::Accepted { association, peer: us.node, port };
+                self.plan(self.now + there, Event::Tell(them.node, accepted));
+                let opened = Told::Opened { association: us.association, peer: them.node, port: peer_port };
+                self.plan(self.now + there + back, Event::Tell(us.node, opened));
+                if let Some(link) = self.network.get_mut(id) {
+                    let [forth, reply] = &mut link.directions;
+                    (forth.not_before, reply.not_before) = (self.now + there, self.now + there + back);
+                }
+            }
+            // Nobody is there, and its host says so.
+            (Some(there), Some(back)) if self.node(them.node).is_some_and(|node| !node.alive) => {
+                self.network.leave(id, 0);
+                self.plan(self.now + there + back, Event::Tell(us.node, failed));
+            }
+            _ if attempts + 1 >= TRANSMISSIONS => {
+                self.network.leave(id, 0);
+                self.tell(us.node, failed);
+            }
+            _ => {
+                let again = Event::Connect { link: id, port, peer_port, attempts: attempts + 1 };
+                self.plan(self.now + backoff(attempts), again);
+            }
+        }
+    }
+
+    /// A node sends a message.
+    pub(crate) fn send(&mut self, id: NodeId, association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8>) {
+        let Some((link, side)) = self.network.find(id, association) else { return };
+        self.messages += 1;
+        let to = self.network.get(link).and_then(|link| link.ends.get(other(side))).map(|end| end.node);
+        if let Some(to) = to {
+            let message_type = octets.first().copied().unwrap_or(0);
+            let (length, fingerprint) = (octets.len(), fingerprint(&octets));
+            self.note(id, Happening::Sends { to, protocol, message_type, length, fingerprint });
+        }
+        self.check_message(id, protocol, &octets);
+        let buffer = self.scenario.buffer;
+        let Some(direction) = self.network.get_mut(link).and_then(|link| link.directions.get_mut(side)) else { return };
+        if !direction.push(buffer, protocol, octets) {
+            self.overrun(link, side);
+        } else if direction.waiting.len() == 1 && direction.attempts == 0 {
+            self.transmit(link, side);
+        }
+    }
+
+    /// More is sent than the other end takes: an adapter then ends the association.
+    fn overrun(&mut self, link: LinkId, side: usize) {
+        let Some(ends) = self.network.get(link).map(|link| link.ends) else { return };
+        let Some(us) = ends.get(side) else { return };
+        self.truth.disturbed(self.now);
+        let delay = self.random.within(&self.scenario.delay_us);
+        self.network.leave(link, side);
+        self.plan(self.now + delay, Event::End { link, side: other(side), reason: CloseReason::Aborted });
+        let told = Told::Closed { association: us.association, reason: CloseReason::Lost };
+        self.plan(self.now + 1, Event::Tell(us.node, told));
+    }
+
+    /// A node ends an association.
+    pub(crate) fn end(&mut self, id: NodeId, association: AssociationId, reason: CloseReason) {
+        let Some((link, side)) = self.network.find(id, association) else { return };
+        // What was sent arrives before, as far as it can.
+        let mut not_before = 0;
+        let mut late = Vec::new();
+        if let Some(direction) = self.network.get_mut(link).and_then(|open| open.directions.get_mut(side)) {
+            for waiting in direction.waiting.drain(..) {
+                direction.not_before += backoff(direction.attempts);
+                late.push((direction.not_before, waiting));
+            }
+            not_before = direction.not_before;
+        }
+        if reason == CloseReason::Shutdown {
+            for (at, (protocol, octets)) in late {
+                self.plan(at, Event::Arrive { link, side: other(side), protocol, octets });
+            }
+        }
+        self.network.leave(link, side);
+        let delay = self.random.within(&self.scenario.delay_us);
+        let at = (self.now + delay).max(not_before + 1);
+        self.plan(at, Event::End { link, side: other(side), reason });
+    }
+
+    /// Sends what waits at an end, in order, until something is lost.
+    pub(crate) fn transmit(&mut self, id: LinkId, side: usize) {
+        loop {
+            let Some(link) = self.network.get(id) else { return };
+            let (Some(from), Some(to)) = (link.ends.get(side).copied(), link.ends.get(other(side)).copied()) else {
+                return;
+            };
+            if !from.there {
+                return;
+            }
+            if link.directions.get(side).is_none_or(|direction| direction.waiting.is_empty()) {
+                return;
+            }
+            let answers = to.there && self.node(to.node).is_some_and(|node| node.alive);
+            let packet = self.network.packet(from.node, to.node, self.scenario, &mut self.random).filter(|_| answers);
+            let now = self.now;
+            let slow = self.network.is_slow(from.node, to.node);
+            let rate = self.scenario.slow_octets_per_s.max(1);
+            let Some(direction) = self.network.get_mut(id).and_then(|link| link.directions.get_mut(side)) else {
+                return;
+            };
+            if slow && now < direction.busy_until {
+                let at = direction.busy_until;
+                self.plan(at, Event::Retry { link: id, side });
+                return;
+            }
+            match packet {
+                Some(delay) => {
+                    direction.attempts = 0;
+                    direction.not_before = direction.not_before.max(now + delay) + 1;
+                    let at = direction.not_before;
+                    if let Some((protocol, octets)) = direction.pop() {
+                        direction.busy_until = now + octets.len() as u64 * 1_000_000 / rate;
+                        self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
+                    }
+                }
+                None if direction.attempts + 1 >= TRANSMISSIONS => {
+                    self.lose(id);
+                    return;
+                }
+                None => {
+                    direction.attempts += 1;
+                    let wait = backoff(direction.attempts);
+                    self.plan(now + wait, Event::Retry { link: id, side });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Both ends give an association up, not quite at the same time.
+    fn lose(&mut self, id: LinkId) {
+        self.truth.disturbed(self.now);
+        for side in [0, 1] {
+            let at = self.now + self.random.below(1_500_000);
+            self.plan(at, Event::End { link: id, side, reason: CloseReason::Lost });
+        }
+    }
+
+    /// Heartbeats of an association, at the time when they would notice something that began a while ago.
+    pub(crate) fn notice(&mut self, id: LinkId) {
+        let Some([a, b]) = self.network.get(id).map(|link| link.ends) else { return };
+        let dead = |end: End| self.node(end.node).is_none_or(|node| !node.alive || node.paused);
+        let cut = self.network.is_cut(a.node, b.node) || self.network.is_cut(b.node, a.node);
+        if cut || dead(a) || dead(b) || a.there != b.there {
+            self.lose(id);
+        }
+    }
+
+    /// Lets the associations of a node notice, some time later, that something is wrong.
+    pub(crate) fn let_notice(&mut self, links: Vec<LinkId>) {
+        for link in links {
+            let at = self.now + 500_000 + self.random.below(3_000_000);
+            self.plan(at, Event::Notice { link });
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What is so, whatever the registrars think: which elements there are, and since when there is no other fault.
+
+use std::collections::BTreeMap;
+
+use crate::node::{Node, Role};
+use crate::scenario::{FaultKind, SETTLING_US};
+
+/// An element that is gone.
+#[derive(Clone, Copy, Debug)]
+struct Departure {
+    at: u64,
+    /// Whether it has left in order.
+    in_order: bool,
+    /// Whether all else had been well for long before.
+    calm: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    /// The elements' identifiers that nobody has any more.
+    departed: BTreeMap<u32, Departure>,
+    /// When something last went wrong, or got well, that has to do with more than one element.
+    disturbed_at: Option<u64>,
+}
+
+/// How long an element may be listed that has deregistered, and one that is dead, if nothing else is wrong: its home
+/// asks every 30 s and half of that, and waits for 5 s; what is lost is sent again for some seconds.
+const IN_ORDER_US: u64 = 10_000_000;
+const DEAD_US: u64 = (45 + 5 + 10) * 1_000_000;
+
+impl Truth {
+    /// Something goes wrong, or gets well.
+    pub(crate) fn disturbed(&mut self, now: u64) {
+        self.disturbed_at = Some(now);
+    }
+
+    /// A fault is about to strike.
+    pub(crate) fn strike(&mut self, now: u64, kind: FaultKind, nodes: &[Node]) {
+        let [id, _] = kind.nodes();
+        let node = nodes.get(id.0);
+        let element = match node.map(|node| &node.role) {
+            Some(Role::Element(element, _)) => Some(element.config().identifier().0),
+            _ => None,
+        };
+        let (alive, paused) = node.map_or((false, false), |node| (node.alive, node.paused));
+        let calm = self.disturbed_at.is_none_or(|at| now - at > SETTLING_US);
+        match (kind, element) {
+            // These are nobody else's trouble.
+            (FaultKind::Load(..) | FaultKind::GiveUp(_), _) => return,
+            (FaultKind::Deregister(_), Some(element)) if alive && !paused => {
+                self.departed.entry(element).or_insert(Departure { at: now, in_order: true, calm });
+                return;
+            }
+            (FaultKind::Crash(_), Some(element)) if alive => {
+                self.departed.entry(element).or_insert(Departure { at: now, in_order: false, calm });
+                return;
+            }
+            (FaultKind::Restart(_), Some(element)) if !alive => _ = self.departed.remove(&element),
+            (FaultKind::Register(_), Some(element)) if alive && !paused => {
+                self.departed.remove(&element);
+                return;
+            }
+            _ => {}
+        }
+        self.disturbed(now);
+    }
+
+    /// Whether an element is listed for longer than it may be, and for how long it has been gone.
+    pub(crate) fn is_stale(&self, now: u64, element: u32) -> Option<u64> {
+        let departure = self.departed.get(&element)?;
+        let undisturbed = self.disturbed_at.is_none_or(|at| at < departure.at);
+        let since = self.disturbed_at.map_or(departure.at, |at| departure.at.max(at));
+        let allowed = match departure {
+            Departure { calm: true, in_order: true, .. } if undisturbed => IN_ORDER_US,
+            Departure { calm: true, in_order: false, .. } if undisturbed => DEAD_US,
+            _ => SETTLING_US,
+        };
+        (now - since > allowed).then_some(now - departure.at)
+    }
+}
