@@ -222,7 +222,7 @@ impl Registrar {
                 entry.elements.insert(index);
             }
         }
-        self.monitors.insert(index, Monitor::new(association));
+        self.monitors.insert(index, Monitor { confirmed: association.is_some(), ..Monitor::new(association) });
         let expiry = self.config.profile.life_from_wire(life).map(|life| now + life);
         self.handlespace.set_timer(index, ElementTimer::Expiry, expiry);
         let next = self.random.around(self.config.keep_alive_interval);

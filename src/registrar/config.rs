@@ -78,8 +78,9 @@ pub struct RegistrarLimits {
     pub table_response_elements: usize,
     /// Peers that download the handle table at a time; further ones are rejected. Default 64.
     pub downloads: usize,
-    /// How many elements are taken over between two inputs. Default 256.
-    pub claim_step: usize,
+    /// How many elements are dealt with between two inputs, where there is something to do for many: taking them over,
+    /// asking them, and removing those whose lives have ended. Default 256.
+    pub elements_per_step: usize,
 }
 
 impl Default for RegistrarLimits {
@@ -90,7 +91,7 @@ impl Default for RegistrarLimits {
             peers: 256,
             table_response_elements: 128,
             downloads: 64,
-            claim_step: 256,
+            elements_per_step: 256,
         }
     }
 }

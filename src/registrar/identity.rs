@@ -4,7 +4,10 @@
 //! same. But neither would listen to the other, and each would see the other's elements as its own. So one of them starts a
 //! new life as far as its peers can tell: it takes another identifier, and its elements with it.
 
+use alloc::vec::Vec;
+
 use super::Registrar;
+use super::associations::Standing;
 use super::event::Event;
 use super::outbox::Record;
 use super::peers::ReplyRequired;
@@ -68,14 +71,18 @@ impl Registrar {
         self.adopted.extend(ours);
         self.identifier = to;
         self.event(Event::IdentifierChanged { from, to });
-        self.announce_presence();
+        // There may be two associations with a peer, and either has to know who is at its end.
+        let open = self.associations.to_registrars().filter(|(_, entry)| entry.standing == Standing::Open);
+        for association in open.map(|(association, _)| association).collect::<Vec<_>>() {
+            self.send_presence(association, ServerIdentifier::NONE, ReplyRequired::No);
+        }
         self.timers.set(Timer::Adopt, now);
     }
 
     /// Tells some elements that this registrar is their home, under the identifier that it has now, and the rest as soon as
     /// other inputs have had their turn.
     pub(super) fn adopt(&mut self, now: Instant) {
-        for _ in 0..self.config.limits.claim_step.max(1) {
+        for _ in 0..self.config.limits.elements_per_step.max(1) {
             let Some(index) = self.adopted.pop_front() else { return };
             // It may have registered again meanwhile, moved, or left.
             let is_watched = self.monitors.get(index).is_some();

@@ -46,8 +46,10 @@ impl Registrar {
     }
 
     fn attach(&mut self, index: ElementIndex, association: AssociationId) {
-        if let Some(monitor) = self.monitors.get_mut(index) {
-            monitor.association = Some(association);
+        if let Some(monitor) = self.monitors.get_mut(index)
+            && monitor.association.replace(association) != Some(association)
+        {
+            monitor.confirmed = false;
         }
         if let Some(entry) = self.associations.get_mut(association) {
             entry.elements.insert(index);
@@ -83,6 +85,7 @@ impl Registrar {
         if monitor.association != Some(association) {
             return;
         }
+        monitor.confirmed |= monitor.home_unknown;
         monitor.home_unknown = false;
         monitor.asked = false;
         if self.owns(index) {
@@ -129,7 +132,7 @@ impl Registrar {
         let never_open = ended.standing == Standing::Opening;
         for index in ended.elements {
             if let Some(monitor) = self.monitors.get_mut(index) {
-                monitor.association = None;
+                (monitor.association, monitor.confirmed) = (None, false);
                 let asked = monitor.asked;
                 if never_open && aborted {
                     self.remove_element(index, RemovalReason::Unreachable);

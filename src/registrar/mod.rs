@@ -213,7 +213,9 @@ impl Registrar {
                 Timer::Adopt => self.adopt(now),
             }
         }
-        while let Some((index, timer)) = self.handlespace.take_due_timer(now) {
+        // Whatever else is due, the next input has its turn first.
+        for _ in 0..self.config.limits.elements_per_step.max(1) {
+            let Some((index, timer)) = self.handlespace.take_due_timer(now) else { break };
             match timer {
                 ElementTimer::Expiry => self.expired(index),
                 ElementTimer::KeepAlive => self.keep_alive_due(now, index),

@@ -17,11 +17,14 @@ pub(super) struct Monitor {
     pub(super) home_unknown: bool,
     /// Whether it was sent a keep-alive that it has not answered yet.
     pub(super) asked: bool,
+    /// Whether it has said on this very association that this registrar is its home, by its registration or by its answer
+    /// to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
+    pub(super) confirmed: bool,
 }
 
 impl Monitor {
     pub(super) const fn new(association: Option<AssociationId>) -> Self {
-        Self { association, reports: 0, home_unknown: false, asked: false }
+        Self { association, reports: 0, home_unknown: false, asked: false, confirmed: false }
     }
 }
 

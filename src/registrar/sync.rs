@@ -248,10 +248,9 @@ impl Registrar {
         }
     }
 
-    /// Whether a peer's claim to an element counts: not against an element that speaks with this registrar right now.
+    /// Whether a peer's claim to an element counts: not against the word of the element itself.
     fn may_take(&self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> bool {
         let Some(index) = self.handlespace.find(pool_handle, element.identifier) else { return true };
-        let association = self.monitors.get(index).and_then(|monitor| monitor.association);
-        !(self.owns(index) && association.is_some_and(|association| self.associations.is_open(association)))
+        !(self.owns(index) && self.monitors.get(index).is_some_and(|monitor| monitor.confirmed))
     }
 }

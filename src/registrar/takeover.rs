@@ -114,7 +114,7 @@ impl Registrar {
 
     /// Claims some of a dead peer's elements, and the rest as soon as other inputs have had their turn.
     pub(super) fn claim(&mut self, now: Instant, target: ServerIdentifier) {
-        let step = self.config.limits.claim_step.max(1);
+        let step = self.config.limits.elements_per_step.max(1);
         let elements: Vec<ElementIndex> = self.handlespace.owned_by(target).take(step).collect();
         let more = elements.len() == step;
         for index in elements {

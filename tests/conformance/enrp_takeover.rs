@@ -133,7 +133,7 @@ fn several_may_die_at_once() {
 fn a_large_takeover_lets_other_requests_in_between() {
     let mut net = Network::new();
     let first = net.registrar(&[]);
-    let second = net.registrar_with(&[first], |config| config.limits.claim_step = 2);
+    let second = net.registrar_with(&[first], |config| config.limits.elements_per_step = 2);
     net.run(SECOND);
     for identifier in 1..=11 {
         net.element("pool", identifier, &[first]);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use rserpool_simulator::{Report, Scenario, run, run_with_trace, shrink};
+use rserpool_simulator::{Happening, Report, Scenario, TraceEntry, run, run_with_trace, shrink};
 use serde_json::json;
 
 use crate::args::SimulateArgs;
@@ -24,9 +24,7 @@ pub(crate) fn run_seeds(args: &SimulateArgs) -> Result<(), Failure> {
         let start = Instant::now();
         let report = if args.trace { run_with_trace(&scenario) } else { run(&scenario) };
         violated += u64::from(!report.violations.is_empty());
-        for line in &report.trace {
-            println!("{line}");
-        }
+        write_trace(&report, args.json);
         let wall_s = start.elapsed().as_secs_f64();
         if args.json {
             println!("{}", as_json(seed, &report, wall_s));
@@ -34,7 +32,12 @@ pub(crate) fn run_seeds(args: &SimulateArgs) -> Result<(), Failure> {
             print(seed, &report, wall_s);
         }
         if args.shrink && !report.violations.is_empty() {
-            println!("{}", shrink(&scenario).as_test());
+            let smallest = shrink(&scenario);
+            if args.trace {
+                println!("the smallest:");
+                write_trace(&run_with_trace(&smallest), args.json);
+            }
+            println!("{}", smallest.as_test());
         }
     }
     if violated > 0 {
@@ -44,6 +47,44 @@ pub(crate) fn run_seeds(args: &SimulateArgs) -> Result<(), Failure> {
         println!("{count} seeds without a violation");
     }
     Ok(())
+}
+
+fn write_trace(report: &Report, json: bool) {
+    for entry in &report.trace {
+        if json { println!("{}", entry_as_json(entry)) } else { println!("{entry}") }
+    }
+}
+
+fn entry_as_json(entry: &TraceEntry) -> serde_json::Value {
+    let text = entry.what.to_string();
+    let (kind, more) = match &entry.what {
+        Happening::Opens { association, to } => {
+            ("opens", json!({ "association": association.to_string(), "to": to.to_string() }))
+        }
+        Happening::Opened(association) => ("opened", json!({ "association": association.to_string() })),
+        Happening::OpenFailed(association) => ("open_failed", json!({ "association": association.to_string() })),
+        Happening::Closed(association, reason) => {
+            ("closed", json!({ "association": association.to_string(), "reason": reason.to_string() }))
+        }
+        Happening::Sends { to, protocol, length, .. } => (
+            "sends",
+            json!({
+                "to": to.to_string(), "ppid": protocol.0, "octets": length, "message": entry.what.message_name(),
+            }),
+        ),
+        Happening::Multicasts(group) => ("multicasts", json!({ "group": format!("{group:?}") })),
+        Happening::Fault(_) => ("fault", json!({ "text": text })),
+        Happening::Healed => ("healed", json!({})),
+        Happening::Tells(text) => ("tells", json!({ "text": text })),
+        Happening::Violation(text) => ("violation", json!({ "text": text })),
+        _ => ("other", json!({ "text": text })),
+    };
+    let node = entry.node.map(|node| node.to_string());
+    let mut value = json!({ "at_s": entry.at_us as f64 / 1e6, "node": node, "event": kind });
+    if let (Some(value), serde_json::Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
+    }
+    value
 }
 
 fn scenario(args: &SimulateArgs, seed: u64) -> Scenario {

@@ -20,10 +20,11 @@ const MANY: usize = 1_000;
 /// By how many microseconds a timeout may lie in the past, as clocks that drift are read in whole microseconds.
 const ROUNDING: u64 = 10;
 
-/// How many actions a machine may have for its adapter at a time: what a takeover does in a step, and some for each peer.
+/// How many actions a machine may have for its adapter at a time: all peers and the application are told of as many elements
+/// as are dealt with in a step, and some more is said to each peer.
 fn actions(role: &Role, scenario: &Scenario) -> usize {
     match role {
-        Role::Registrar(_) => 4 * 256 + 16 * scenario.registrars + 64,
+        Role::Registrar(_) => 256 * (scenario.registrars + 3) + 16 * scenario.registrars + 64,
         Role::Element(..) | Role::User(..) => 64,
     }
 }

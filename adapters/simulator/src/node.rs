@@ -126,7 +126,6 @@ pub(crate) const fn identifier(node: NodeId, incarnation: u32) -> u32 {
     (node.0 as u32 + 1) | (incarnation + 1) << 24
 }
 
-
 fn endpoint(node: NodeId, port: u16) -> EndpointBuf {
     EndpointBuf::single(Protocol::Sctp, address(node), port)
 }
