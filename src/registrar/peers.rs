@@ -317,9 +317,12 @@ impl Registrar {
             Some(association) => association,
             None => self.open_enrp(remote),
         };
-        if let Some(entry) = self.associations.get_mut(association) {
-            entry.server = Some(identifier);
+        let entry = self.associations.get_mut(association)?;
+        if entry.server.is_some_and(|server| server != identifier) {
+            // Another registrar is where this one was.
+            return None;
         }
+        entry.server = Some(identifier);
         if let Some(peer) = self.peers.get_mut(&identifier) {
             peer.association = Some(association);
         }
@@ -402,9 +405,11 @@ impl Registrar {
         ] {
             self.timers.stop(timer);
         }
+        // Another registrar may speak there by now.
         if let Some(association) = peer.association
-            && self.associations.remove(association).is_some()
+            && self.associations.get(association).is_some_and(|entry| entry.server == Some(identifier))
         {
+            self.associations.remove(association);
             self.outbox.push(Record::Abort { association });
         }
     }

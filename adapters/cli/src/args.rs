@@ -12,7 +12,7 @@ use crate::endpoint::EndpointArg;
 use crate::log::LogArgs;
 use crate::policy;
 use crate::settings::Setting;
-use crate::simulate;
+use crate::simulate::{self, Strike};
 
 /// Reliable Server Pooling (RFC 5351-5356)
 ///
@@ -73,7 +73,14 @@ pub(crate) struct SimulateArgs {
     /// How long packets take, from A to B at random
     #[arg(long, value_name = "A..B", value_parser = simulate::parse_delay)]
     pub(crate) delay: Option<Range<u64>>,
-    /// Write one JSON object a seed
+    /// Let nodes die, and come back if a second time is given: NODES@TIME or NODES@TIME..TIME. Nodes are numbers or A-B,
+    /// registrars first, then elements, then users
+    #[arg(long, value_name = "NODES@TIME", value_parser = simulate::parse_strike)]
+    pub(crate) crash: Vec<Strike>,
+    /// Let nodes reach none of the others, and not be reached, for a while: NODES@TIME..TIME
+    #[arg(long, value_name = "NODES@TIME..TIME", value_parser = simulate::parse_strike)]
+    pub(crate) partition: Vec<Strike>,
+    /// Write one JSON object a seed, and one a line of the trace
     #[arg(long)]
     pub(crate) json: bool,
     /// Write all that happens

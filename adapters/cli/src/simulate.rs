@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use rserpool_simulator::{Happening, Report, Scenario, TraceEntry, run, run_with_trace, shrink};
+use rserpool_simulator::{
+    Fault, FaultKind, Happening, NodeId, Report, Scenario, TraceEntry, run, run_with_trace, shrink,
+};
 use serde_json::json;
 
 use crate::args::SimulateArgs;
@@ -90,14 +92,35 @@ fn entry_as_json(entry: &TraceEntry) -> serde_json::Value {
 fn scenario(args: &SimulateArgs, seed: u64) -> Scenario {
     let mut scenario = Scenario::random(seed);
     let asked = [args.registrars, args.elements, args.users];
-    if asked.iter().any(Option::is_some) || args.duration.is_some() {
+    let strikes = || args.crash.iter().chain(&args.partition);
+    if asked.iter().any(Option::is_some) || args.duration.is_some() || strikes().next().is_some() {
         // Faults are for the nodes of the random cluster.
         let (registrars, elements) = (args.registrars.unwrap_or(3), args.elements.unwrap_or(10));
         scenario = Scenario::calm(seed, registrars.max(1), elements, args.users.unwrap_or(5));
     }
+    for strike in &args.crash {
+        for node in strike.nodes.clone().map(NodeId) {
+            scenario.faults.push(Fault { at_us: strike.from_us, kind: FaultKind::Crash(node) });
+            scenario.faults.extend(strike.to_us.map(|at_us| Fault { at_us, kind: FaultKind::Restart(node) }));
+        }
+    }
+    let all = scenario.registrars + scenario.elements + scenario.users;
+    for strike in &args.partition {
+        for node in strike.nodes.clone() {
+            for other in (0..all).filter(|other| !strike.nodes.contains(other)) {
+                for (a, b) in [(NodeId(node), NodeId(other)), (NodeId(other), NodeId(node))] {
+                    scenario.faults.push(Fault { at_us: strike.from_us, kind: FaultKind::Cut(a, b) });
+                    scenario.faults.extend(strike.to_us.map(|at_us| Fault { at_us, kind: FaultKind::Heal(a, b) }));
+                }
+            }
+        }
+    }
+    scenario.faults.sort_by_key(|fault| fault.at_us);
     if let Some(duration) = args.duration {
-        scenario.faults_until_us = 0;
-        scenario.quiet_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        scenario.faults_until_us =
+            strikes().map(|strike| strike.to_us.unwrap_or(strike.from_us) + 1).max().unwrap_or(0);
+        let duration = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        scenario.quiet_us = duration.saturating_sub(scenario.faults_until_us);
     }
     if let Some(loss) = args.loss {
         scenario.loss_ppm = loss;
@@ -118,6 +141,7 @@ fn as_json(seed: u64, report: &Report, wall_s: f64) -> serde_json::Value {
         "requests": report.requests,
         "answered": report.answered,
         "violations": report.violations,
+        "peak_memory_octets": peak_memory(),
     })
 }
 
@@ -133,6 +157,37 @@ fn print(seed: u64, report: &Report, wall_s: f64) {
     for violation in &report.violations {
         println!("  VIOLATION {violation}");
     }
+}
+
+/// The most memory that this process has had so far, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Nodes that something happens to, from when, until when.
+#[derive(Clone, Debug)]
+pub(crate) struct Strike {
+    nodes: Range<usize>,
+    from_us: u64,
+    to_us: Option<u64>,
+}
+
+/// `NODES@TIME` or `NODES@TIME..TIME`.
+pub(crate) fn parse_strike(text: &str) -> Result<Strike, String> {
+    let (nodes, times) = text.split_once('@').ok_or("nodes and times with @ between them, as in 0-2@60s..90s")?;
+    let number = |text: &str| text.parse::<usize>().map_err(|error| format!("{text:?}: {error}"));
+    let (first, last) = nodes.split_once('-').unwrap_or((nodes, nodes));
+    let micros = |text: &str| {
+        let time = humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}"))?;
+        u64::try_from(time.as_micros()).map_err(|_| format!("{text:?} is too long"))
+    };
+    let (from_us, to_us) = match times.split_once("..") {
+        Some((from, to)) => (micros(from)?, Some(micros(to)?)),
+        None => (micros(times)?, None),
+    };
+    Ok(Strike { nodes: number(first)?..number(last)?.saturating_add(1), from_us, to_us })
 }
 
 /// `A..B` seeds.

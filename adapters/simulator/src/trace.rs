@@ -8,7 +8,7 @@ use rserpool::{AssociationId, CloseReason, MulticastGroup};
 use crate::scenario::{FaultKind, NodeId};
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraceEntry {
     /// When, in microseconds since the start.
@@ -20,7 +20,7 @@ pub struct TraceEntry {
 }
 
 /// What can happen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happening {
     /// The node asks for an association.
