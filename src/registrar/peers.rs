@@ -179,10 +179,13 @@ impl Registrar {
         sender: ServerIdentifier,
         presence: &Presence<'_>,
     ) {
-        if let Some(information) = presence.server_information.filter(|information| information.identifier == sender)
-            && let Some(peer) = self.peers.get_mut(&sender)
-        {
-            peer.endpoint = EndpointBuf::from_transport(&information.transport);
+        if let Some(peer) = self.peers.get_mut(&sender) {
+            // Of two associations the one counts where it tells of itself: the other may lead to one that had its
+            // identifier before.
+            peer.association = Some(association);
+            if let Some(information) = presence.server_information.filter(|server| server.identifier == sender) {
+                peer.endpoint = EndpointBuf::from_transport(&information.transport);
+            }
         }
         if presence.reply_required {
             self.send_presence(association, sender, ReplyRequired::No);
