@@ -16,7 +16,7 @@ pub enum ElementEvent<'a> {
     },
     /// It is not: the application has to correct something and register again.
     RegistrationFailed(RegistrationFailure),
-    /// Its registration has expired, and its registrar has removed it.
+    /// Its registration has expired, and its registrar has removed it. It registers again at once.
     RegistrationExpired,
     /// It has left its pool.
     Deregistered,

@@ -285,7 +285,7 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
         match message.body {
             Body::RegistrationResponse(response) => self.registration_response(now, association, &response),
-            Body::DeregistrationResponse(response) => self.deregistration_response(association, &response),
+            Body::DeregistrationResponse(response) => self.deregistration_response(now, association, &response),
             Body::EndpointKeepAlive(keep_alive) => self.keep_alive(now, association, &keep_alive),
             Body::CookieEcho(cookie) if association.is_accepted() => {
                 let _ = self.outbox.push_octets(Record::CookieEcho { session: association }, cookie);
@@ -321,7 +321,12 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         self.event(Record::Registered { home: self.home });
     }
 
-    fn deregistration_response(&mut self, association: AssociationId, response: &asap::DeregistrationResponse<'_>) {
+    fn deregistration_response(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        response: &asap::DeregistrationResponse<'_>,
+    ) {
         if response.element != Self::reference(&self.config) || self.home_association() != Some(association) {
             return;
         }
@@ -337,11 +342,10 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
                 let _ = self.outbox.push(Record::Close { association: home });
                 self.event(Record::DeregistrationRejected { cause });
             }
-            // Unasked for: the registration's life has ended (RFC 5352 §2.2.4).
+            // Unasked for: the registration's life has ended (RFC 5352 §3.2). The application has not asked for that.
             (State::Registered { home, .. }, _) => {
-                self.state = State::Idle;
-                let _ = self.outbox.push(Record::Close { association: home });
                 self.event(Record::RegistrationExpired);
+                self.send_registration(now, home);
             }
             _ => {}
         }

@@ -93,7 +93,10 @@ impl Registrar {
             if !is_watched {
                 self.watch(now, index, None);
             }
-            self.introduce(now, index);
+            // Whoever has not said lately that this is its home may have another one by now.
+            if self.monitors.get(index).is_some_and(|monitor| monitor.confirmed || !is_watched) {
+                self.introduce(now, index);
+            }
             self.announce_update(UpdateAction::AddPe, index);
         }
         self.timers.set(Timer::Adopt, now);
