@@ -10,11 +10,15 @@
 
 mod asap_registration;
 mod asap_resolution;
+mod enrp_audit;
+mod enrp_identity;
+mod enrp_mentor;
 mod enrp_peers;
 mod enrp_startup;
 mod enrp_takeover;
 mod hunt;
 mod network;
+mod scripted;
 mod sessions;
 mod wire_encoding;
 mod wire_errors;

@@ -1,0 +1,204 @@
+//! Identifiers, and finding each other by multicast (RFC 5353 §3.2.1, §3.2.2.1, §3.4.1).
+
+use rserpool::MulticastGroup;
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
+use rserpool::wire::enrp::message_type::{HANDLE_UPDATE, LIST_REQUEST, PRESENCE};
+use rserpool::wire::enrp::{Body, Message};
+use rserpool::wire::{PeChecksum, ServerIdentifier};
+
+use crate::scripted::{Done, OWN, Scripted, element, enrp_at, peer, presence};
+
+#[test]
+fn an_identifier_is_random_and_not_zero() {
+    let of = |seed| Registrar::new(RegistrarConfig::new(enrp_at(1), seed)).identifier();
+    let mut identifiers: Vec<ServerIdentifier> = (0..100).map(of).collect();
+    assert!(identifiers.iter().all(|identifier| identifier.is_some()));
+    identifiers.sort();
+    identifiers.dedup();
+    assert_eq!(identifiers.len(), 100);
+    assert_eq!(of(7), of(7));
+}
+
+#[test]
+fn an_identifier_stays_the_same_whatever_peers_say() {
+    let mut scripted = Scripted::new(&[]);
+    let one = scripted.comes(1);
+    scripted.presence(one, 1, 1, PeChecksum(0xffff));
+    scripted.wait_seconds(100);
+    assert_eq!(scripted.registrar.identifier(), ServerIdentifier(OWN));
+}
+
+/// A namesake at a host tells of itself.
+fn namesake(scripted: &mut Scripted, number: u8) -> rserpool::AssociationId {
+    let association = scripted.accept(number);
+    let octets = presence(OWN, number, 1, PeChecksum(0xffff));
+    scripted.octets(association, &octets);
+    association
+}
+
+#[test]
+fn of_two_with_the_same_identifier_the_one_at_the_smaller_address_takes_another() {
+    // The registrar is at 10.0.0.50.
+    let mut scripted = Scripted::new(&[]);
+    let association = namesake(&mut scripted, 10);
+    assert_eq!(scripted.registrar.identifier(), ServerIdentifier(OWN), "the other one has to");
+    assert_eq!(scripted.said_of(association, PRESENCE).len(), 1, "and is told why");
+
+    let mut scripted = Scripted::new(&[]);
+    let own = scripted.registers(&element(1, 0));
+    let third = scripted.comes(3);
+    namesake(&mut scripted, 60);
+    let identifier = scripted.registrar.identifier();
+    assert_ne!(identifier, ServerIdentifier(OWN));
+    assert!(scripted.told("IdentifierChanged"));
+    scripted.wait(std::time::Duration::from_millis(1));
+    // Its elements come with it, and all are told.
+    assert_eq!(scripted.elements(), [(1, identifier.0)]);
+    let done = scripted.done();
+    let to = |association, message_type| {
+        done.iter().any(|done| {
+            matches!(done, Done::Says(to, _, octets) if *to == association && octets.first() == Some(&message_type))
+        })
+    };
+    assert!(to(third, PRESENCE) && to(third, HANDLE_UPDATE));
+    // ASAP_ENDPOINT_KEEP_ALIVE with the H flag.
+    let introduced =
+        done.iter().any(|done| matches!(done, Done::Says(to, _, octets) if *to == own && octets[..2] == [7, 1]));
+    assert!(introduced);
+}
+
+#[test]
+fn one_that_is_starting_takes_another_identifier_in_any_case() {
+    let mut scripted = Scripted::new(&[1]);
+    namesake(&mut scripted, 10);
+    assert_ne!(scripted.registrar.identifier(), ServerIdentifier(OWN));
+}
+
+#[test]
+fn a_namesake_that_says_something_else_is_asked_who_it_is() {
+    let mut scripted = Scripted::new(&[]);
+    let association = scripted.accept(10);
+    scripted.hears(association, OWN, Body::ListRequest);
+    let said = scripted.said(association);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0][..2], [PRESENCE, 1], "R is set");
+}
+
+#[test]
+fn whoever_claims_to_be_a_namesake_all_the_time_is_heeded_once_a_minute() {
+    let mut scripted = Scripted::new(&[]);
+    for _ in 0..100 {
+        let identifier = scripted.registrar.identifier();
+        let association = scripted.accept(60);
+        scripted.octets(association, &presence(identifier.0, 60, 0, PeChecksum(0xffff)));
+        scripted.wait_seconds(1);
+    }
+    let changes = scripted
+        .done()
+        .iter()
+        .filter(|done| matches!(done, Done::Tells(event) if event.contains("IdentifierC")))
+        .count();
+    assert_eq!(changes, 2, "100 seconds");
+}
+
+#[test]
+fn when_another_speaks_on_an_association_the_former_is_not_spoken_to_there_any_more() {
+    let mut scripted = Scripted::new(&[]);
+    let association = scripted.comes(1);
+    let octets = presence(peer(7), 1, 0, PeChecksum(0xffff));
+    scripted.octets(association, &octets);
+    scripted.done();
+    scripted.wait_seconds(31);
+    assert_eq!(scripted.said_of(association, PRESENCE).len(), 1, "one presence, not one for each");
+}
+
+fn announcing(peers: &[u8]) -> Scripted {
+    Scripted::with(peers, |config| config.announcements = Announcements::On)
+}
+
+fn announcements(scripted: &mut Scripted) -> Vec<Vec<u8>> {
+    let announced = scripted.done().into_iter().filter_map(|done| match done {
+        Done::Announces(MulticastGroup::Enrp, octets) => Some(octets),
+        _ => None,
+    });
+    announced.collect()
+}
+
+#[test]
+fn a_registrar_that_announces_itself_says_who_and_where_it_is_every_heartbeat_cycle() {
+    let mut scripted = announcing(&[]);
+    let first = announcements(&mut scripted);
+    assert_eq!(first.len(), 1);
+    let Body::Presence(announced) = Message::decode(&first[0]).unwrap().message.body else { panic!() };
+    assert!(announced.reply_required && announced.server_information.is_some());
+    scripted.wait_seconds(91);
+    assert_eq!(announcements(&mut scripted).len(), 3);
+}
+
+#[test]
+fn without_peers_it_listens_for_announcements_before_it_serves_alone() {
+    let mut scripted = announcing(&[]);
+    scripted.wait_seconds(4);
+    assert!(!scripted.registrar.is_serving());
+    scripted.wait_seconds(1);
+    assert!(scripted.registrar.is_serving());
+    let mut silent = Scripted::new(&[]);
+    silent.wait_seconds(0);
+    assert!(silent.registrar.is_serving());
+}
+
+#[test]
+fn a_registrar_that_is_heard_by_multicast_is_spoken_to_and_may_be_the_mentor() {
+    let mut scripted = announcing(&[]);
+    scripted.datagram(&presence(peer(1), 1, 0, PeChecksum(0xffff)));
+    assert_eq!(scripted.peers(), [], "a datagram proves nothing");
+    let association = scripted.open(1);
+    assert_eq!(scripted.said_of(association, PRESENCE).len(), 1);
+    scripted.presence(association, 1, 0, PeChecksum(0xffff));
+    assert_eq!(scripted.peers(), [peer(1)]);
+    let mut scripted = announcing(&[]);
+    scripted.datagram(&presence(peer(1), 1, 0, PeChecksum(0xffff)));
+    let association = scripted.open(1);
+    assert_eq!(scripted.said_of(association, LIST_REQUEST).len(), 1);
+}
+
+#[test]
+fn announcements_do_not_keep_a_dead_registrar_alive() {
+    let mut scripted = announcing(&[]);
+    scripted.wait_seconds(5);
+    scripted.comes(1);
+    for _ in 0..14 {
+        scripted.wait_seconds(5);
+        scripted.datagram(&presence(peer(1), 1, 0, PeChecksum(0xffff)));
+    }
+    assert!(scripted.told("PeerDead"));
+}
+
+#[test]
+fn a_flood_of_announcements_leads_to_few_associations_and_those_that_stay_silent_are_ended() {
+    let mut scripted = announcing(&[]);
+    scripted.wait_seconds(5);
+    scripted.done();
+    for number in 1..=40 {
+        scripted.datagram(&presence(0x1000 + u32::from(number), number, 0, PeChecksum(0xffff)));
+    }
+    let opened = |scripted: &mut Scripted| {
+        let done = scripted.done();
+        let opened = done.iter().filter(|done| matches!(done, Done::Opens(..))).count();
+        (opened, done.iter().filter(|done| matches!(done, Done::Ends(..))).count())
+    };
+    assert_eq!(opened(&mut scripted), (8, 0));
+    scripted.wait_seconds(10);
+    assert_eq!(opened(&mut scripted), (0, 8));
+}
+
+#[test]
+fn a_registrar_that_does_not_announce_itself_takes_no_notice_of_announcements() {
+    let mut scripted = Scripted::new(&[]);
+    scripted.datagram(&presence(peer(1), 1, 0, PeChecksum(0xffff)));
+    assert!(scripted.asked_for(1).is_none());
+    let mut own = announcing(&[]);
+    own.datagram(&presence(OWN, 50, 0, PeChecksum(0xffff)));
+    own.datagram(b"no ENRP message");
+    assert!(own.asked_for(50).is_none(), "its own, looped back");
+}
