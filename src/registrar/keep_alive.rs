@@ -133,7 +133,16 @@ impl Registrar {
         for index in ended.elements {
             if let Some(monitor) = self.monitors.get_mut(index) {
                 (monitor.association, monitor.confirmed) = (None, false);
-                let asked = monitor.asked;
+                let (asked, claimed_by) = (monitor.asked, monitor.claimed_by);
+                if self.owns(index)
+                    && let Some(peer) = self.peers.get_mut(&claimed_by)
+                {
+                    // What the peer has said of it was not kept.
+                    peer.updates_missed = true;
+                    self.unwatch(index);
+                    self.handlespace.set_home(index, claimed_by);
+                    continue;
+                }
                 if never_open && aborted {
                     self.remove_element(index, RemovalReason::Unreachable);
                 } else if self.owns(index) || asked {

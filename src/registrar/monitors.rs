@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::handlespace::ElementIndex;
 use crate::machine::AssociationId;
+use crate::wire::ServerIdentifier;
 
 /// An element under watch.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +21,20 @@ pub(super) struct Monitor {
     /// Whether it has said on this very association that this registrar is its home, by its registration or by its answer
     /// to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
     pub(super) confirmed: bool,
+    /// A peer that says to be its home, while the element itself has confirmed that this registrar is.
+    pub(super) claimed_by: ServerIdentifier,
 }
 
 impl Monitor {
     pub(super) const fn new(association: Option<AssociationId>) -> Self {
-        Self { association, reports: 0, home_unknown: false, asked: false, confirmed: false }
+        Self {
+            association,
+            reports: 0,
+            home_unknown: false,
+            asked: false,
+            confirmed: false,
+            claimed_by: ServerIdentifier::NONE,
+        }
     }
 }
 

@@ -45,8 +45,14 @@ impl Registrar {
         match update.action {
             UpdateAction::AddPe => {
                 // What is said to be ours comes from us.
-                if element.home != self.identifier {
+                if element.home == self.identifier {
+                    return;
+                }
+                if self.may_take(update.pool_handle, element) {
                     self.absorb(update.pool_handle, element);
+                } else if let Some(monitor) = known.and_then(|index| self.monitors.get_mut(index)) {
+                    // The element has gone to both, or what it says here is older. Soon it ends one of the associations.
+                    monitor.claimed_by = element.home;
                 }
             }
             UpdateAction::DelPe => {

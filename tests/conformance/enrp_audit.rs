@@ -308,3 +308,20 @@ fn peers_beyond_the_limit_are_not_listened_to() {
     scripted.update(four, peer(4), UpdateAction::AddPe, &element(1, peer(4)));
     assert_eq!(scripted.elements(), []);
 }
+
+#[test]
+fn an_element_that_registers_with_two_at_once_is_lost_by_neither() {
+    let mut scripted = Scripted::new(&[]);
+    let one = scripted.comes(1);
+    let own = scripted.registers(&element(1, 0));
+    // The other one has registered it as well, and says so; the element may have decided for either.
+    scripted.update(one, peer(1), UpdateAction::AddPe, &element(1, peer(1)));
+    assert_eq!(scripted.elements(), [(1, OWN)]);
+    // It keeps the other one as its home.
+    scripted.input(Input::Closed { association: own, reason: CloseReason::Shutdown });
+    assert_eq!(scripted.elements(), [(1, peer(1))]);
+    // What the other one knows of it is fetched with the next presence.
+    scripted.done();
+    scripted.presence(one, 1, 0, with_one(1));
+    assert_eq!(scripted.said_of(one, HANDLE_TABLE_REQUEST).len(), 1);
+}
