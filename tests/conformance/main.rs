@@ -10,6 +10,7 @@
 
 mod asap_registration;
 mod asap_resolution;
+mod enrp_arbitration;
 mod enrp_audit;
 mod enrp_identity;
 mod enrp_mentor;
@@ -20,5 +21,6 @@ mod hunt;
 mod network;
 mod scripted;
 mod sessions;
+mod tables;
 mod wire_encoding;
 mod wire_errors;
