@@ -6,23 +6,27 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
 use rserpool::handlespace::{Cursor, OwnerChecksum};
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{EndpointBuf, Protocol};
 use rserpool_fuzz::world::{Step, World};
 
-fuzz_target!(|input: (bool, Vec<Step>)| {
-    let (has_peer, steps) = input;
+fuzz_target!(|input: (bool, bool, Vec<Step>)| {
+    let (has_peer, announces, steps) = input;
     let at = |port| EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let mut config = RegistrarConfig::new(at(9901), 1);
     config.identifier = ServerIdentifier(0xaa);
     config.limits.handlespace.elements = 20;
     config.limits.associations = 50;
     config.limits.peers = 5;
-    config.limits.claim_step = 2;
+    config.limits.elements_per_step = 2;
     config.limits.table_response_elements = 3;
+    config.limits.downloads = 2;
     if has_peer {
         config.peers.push(at(9902));
+    }
+    if announces {
+        config.announcements = Announcements::On;
     }
     let mut registrar = Registrar::new(config);
     let mut world = World::default();

@@ -22,6 +22,8 @@ pub enum Small {
     Two,
     /// 0xaa, the registrar under test.
     Us,
+    /// A node of a simulated cluster.
+    Node(u8),
     /// Anything.
     Any(u32),
 }
@@ -35,6 +37,7 @@ impl Small {
             Self::One => 1,
             Self::Two => 2,
             Self::Us => 0xaa,
+            Self::Node(number) => 0x0100_0001 + u32::from(number % 8),
             Self::Any(value) => value,
         }
     }
@@ -47,6 +50,8 @@ pub enum Handle {
     A,
     /// "bb".
     B,
+    /// The pool of a simulated cluster.
+    Simulated,
     /// Anything.
     Any(Vec<u8>),
 }
@@ -58,6 +63,7 @@ impl Handle {
         match self {
             Self::A => PoolHandle::new(b"a"),
             Self::B => PoolHandle::new(b"bb"),
+            Self::Simulated => PoolHandle::new(b"pool-0"),
             Self::Any(octets) => PoolHandle::new(octets),
         }
     }

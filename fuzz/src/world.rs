@@ -36,6 +36,8 @@ pub enum Step {
     Announcement(AsapMessage),
     /// Any octets as an announcement.
     Datagram(Vec<u8>),
+    /// A multicast message among registrars.
+    RegistrarAnnouncement(EnrpMessage),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +127,16 @@ impl World {
             Step::Announcement(message) => message.with(|message| {
                 let mut buffer = vec![0; message.encoded_len()];
                 if let Ok(length) = message.encode(&mut buffer) {
-                    self.datagram(machine, &buffer[..length]);
+                    self.datagram(machine, MulticastGroup::Asap, &buffer[..length]);
                 }
             }),
-            Step::Datagram(octets) => self.datagram(machine, octets),
+            Step::Datagram(octets) => self.datagram(machine, MulticastGroup::Asap, octets),
+            Step::RegistrarAnnouncement(message) => message.with(|message| {
+                let mut buffer = vec![0; message.encoded_len()];
+                if let Ok(length) = message.encode(&mut buffer) {
+                    self.datagram(machine, MulticastGroup::Enrp, &buffer[..length]);
+                }
+            }),
         }
         self.drain(machine);
     }
@@ -147,9 +155,9 @@ impl World {
         }
     }
 
-    fn datagram<M: Machine>(&self, machine: &mut M, octets: &[u8]) {
+    fn datagram<M: Machine>(&self, machine: &mut M, group: MulticastGroup, octets: &[u8]) {
         let from = SocketAddr::from(([10, 0, 0, 9], 3863));
-        machine.handle(self.now, Input::Datagram { group: MulticastGroup::Asap, from, octets });
+        machine.handle(self.now, Input::Datagram { group, from, octets });
     }
 
     /// Does what the machine wants, and checks that an adapter could.
@@ -174,6 +182,9 @@ impl World {
                 }
                 Action::Close { association } | Action::Abort { association } => {
                     self.associations.remove(&association);
+                }
+                Action::Multicast { group: MulticastGroup::Enrp, octets } => {
+                    assert!(enrp::Message::decode(octets).is_ok());
                 }
                 Action::Multicast { octets, .. } => assert!(asap::Message::decode(octets).is_ok()),
                 _ => {}

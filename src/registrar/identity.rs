@@ -52,7 +52,7 @@ impl Registrar {
         }
     }
 
-    fn change_identifier(&mut self, now: Instant) {
+    pub(super) fn change_identifier(&mut self, now: Instant) {
         // Whoever claims to be a namesake again and again would keep this registrar busy.
         let pause = self.config.max_time_last_heard;
         if self.identifier_changed.is_some_and(|last| now < last + pause) {

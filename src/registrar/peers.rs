@@ -299,7 +299,14 @@ impl Registrar {
 
     /// A peer that a mentor has told of.
     pub(super) fn learn_peer(&mut self, now: Instant, identifier: ServerIdentifier, endpoint: Option<EndpointBuf>) {
-        if identifier == self.identifier || !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
+        if identifier == self.identifier {
+            if endpoint.is_some_and(|endpoint| !self.config.enrp.meets(endpoint.as_endpoint())) {
+                // Another one has it; this one is starting, and has nothing to lose.
+                self.change_identifier(now);
+            }
+            return;
+        }
+        if !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
             return;
         }
         let peer = self.peers.entry(identifier).or_insert(Peer::new());

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::associations::Standing;
 use super::config::Announcements;
 use super::event::Event;
-use super::peers::{ReplyRequired, Status, send};
+use super::peers::{Peer, ReplyRequired, Status, send};
 use super::timers::Timer;
 use super::{OwnedHandle, Registrar};
 use crate::endpoint::EndpointBuf;
@@ -195,7 +195,9 @@ impl Registrar {
     pub(super) fn list_request(&mut self, association: AssociationId, sender: ServerIdentifier) {
         let Self { peers, outbox, identifier, phase, .. } = self;
         let serving = *phase == Phase::Serving;
-        let known = peers.iter().filter(|(id, peer)| **id != sender && peer.status == Status::Active);
+        // One with the same identifier elsewhere is listed, so that the one that asks hears of it.
+        let asks = |id: ServerIdentifier, peer: &Peer| id == sender && peer.association == Some(association);
+        let known = peers.iter().filter(|(id, peer)| !asks(**id, peer) && peer.status == Status::Active);
         let servers: Vec<ServerInformation<'_>> = known
             .filter_map(|(id, peer)| {
                 let transport = peer.endpoint.as_ref()?.as_transport(TransportUse::DataOnly);

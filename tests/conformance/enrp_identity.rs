@@ -184,7 +184,7 @@ fn a_flood_of_announcements_leads_to_few_associations_and_those_that_stay_silent
     }
     let opened = |scripted: &mut Scripted| {
         let done = scripted.done();
-        let opened = done.iter().filter(|done| matches!(done, Done::Opens(..))).count();
+        let opened = done.iter().filter(|done| matches!(done, Done::Opens)).count();
         (opened, done.iter().filter(|done| matches!(done, Done::Ends(..))).count())
     };
     assert_eq!(opened(&mut scripted), (8, 0));

@@ -31,7 +31,7 @@ pub(crate) fn enrp_at(number: u8) -> EndpointBuf {
 /// Something that the registrar has done.
 #[derive(Clone, Debug)]
 pub(crate) enum Done {
-    Opens(AssociationId, EndpointBuf),
+    Opens,
     Says(AssociationId, PayloadProtocol, Vec<u8>),
     Ends(AssociationId),
     Announces(MulticastGroup, Vec<u8>),
@@ -76,7 +76,7 @@ impl Scripted {
                 Action::Open { association, remote, .. } => {
                     let remote = EndpointBuf::new(remote.protocol, remote.addresses, remote.port).unwrap();
                     self.opening.push((association, remote.clone()));
-                    Done::Opens(association, remote)
+                    Done::Opens
                 }
                 Action::Send { association, message } => {
                     Done::Says(association, message.protocol, message.octets.to_vec())

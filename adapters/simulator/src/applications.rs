@@ -15,14 +15,30 @@ pub(crate) const BROKEN: &str = "the simulator's own configuration is broken";
 /// How often a user has a request.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sends each request back.
+/// After how much time an element that has failed to register tries again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Sends each request back, and sees to it that its element stays in its pool.
 #[derive(Debug, Default)]
 pub(crate) struct ElementApplication {
     answers: VecDeque<(AssociationId, Vec<u8>)>,
+    register_at: Option<Instant>,
 }
 
 impl ElementApplication {
-    pub(crate) fn event(&mut self, event: ElementEvent<'_>, wanted: &mut Vec<Wanted>) {
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        self.register_at
+    }
+
+    /// The element is not to be a member any more.
+    pub(crate) fn stay_away(&mut self) {
+        self.register_at = None;
+    }
+
+    pub(crate) fn event(&mut self, now: Instant, event: ElementEvent<'_>, wanted: &mut Vec<Wanted>) {
+        if matches!(event, ElementEvent::RegistrationFailed(_)) {
+            self.register_at = Some(now + AGAIN);
+        }
         match event {
             ElementEvent::Data { session, message } => self.answers.push_back((session, message.octets.to_vec())),
             ElementEvent::Accepted { .. } | ElementEvent::SessionClosed { .. } => {}
@@ -31,7 +47,11 @@ impl ElementApplication {
     }
 
     /// True if the machine has something new to do.
-    pub(crate) fn act(&mut self, element: &mut PoolElement) -> bool {
+    pub(crate) fn act(&mut self, element: &mut PoolElement, now: Instant) -> bool {
+        if self.register_at.take_if(|at| *at <= now).is_some() {
+            element.register(now);
+            return true;
+        }
         let Some((session, octets)) = self.answers.pop_front() else { return false };
         // A session that has ended takes no answer any more.
         let _ = element.send(session, OutgoingMessage::new(&octets));

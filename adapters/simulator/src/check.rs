@@ -25,7 +25,7 @@ const ROUNDING: u64 = 10;
 fn actions(role: &Role, scenario: &Scenario) -> usize {
     match role {
         Role::Registrar(_) => 256 * (scenario.registrars + 3) + 16 * scenario.registrars + 64,
-        Role::Element(..) | Role::User(..) => 64,
+        Role::Hostile | Role::Element(..) | Role::User(..) => 64,
     }
 }
 
@@ -69,7 +69,8 @@ impl Simulation<'_> {
             *sent += 1;
         }
         let response = rserpool::wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
-        if protocol != PayloadProtocol::ASAP || octets.first() != Some(&response) || id.0 >= self.scenario.registrars {
+        let is_registrar = self.node(id).is_some_and(|node| matches!(node.role, Role::Registrar(_)));
+        if protocol != PayloadProtocol::ASAP || octets.first() != Some(&response) || !is_registrar {
             return;
         }
         let Ok(decoded) = Message::decode(octets) else {
@@ -91,7 +92,7 @@ impl Simulation<'_> {
 pub(crate) fn on_the_way(simulation: &mut Simulation<'_>) {
     for id in (0..simulation.nodes.len()).map(NodeId) {
         let sent = simulation.sent.get_mut(id.0).map_or(0, std::mem::take);
-        if sent > messages(id, simulation.scenario) {
+        if sent > messages(id, simulation.scenario) && Some(id) != simulation.scenario.hostile_node() {
             simulation.violated(Some(id), &format!("it has sent {sent} messages in {} s", EVERY_US / 1_000_000));
         }
         if let Some(total) = simulation.sent_in_all.get_mut(id.0) {
@@ -103,7 +104,7 @@ pub(crate) fn on_the_way(simulation: &mut Simulation<'_>) {
     }
     let mut violations = Vec::new();
     for (id, node) in simulation.nodes.iter().enumerate() {
-        let Role::Registrar(registrar) = &node.role else { break };
+        let Role::Registrar(registrar) = &node.role else { continue };
         if !node.alive || node.paused {
             continue;
         }

@@ -26,7 +26,7 @@ mod trace;
 mod transport;
 mod truth;
 
-pub use self::scenario::{Discovery, Fault, FaultKind, NodeId, SETTLING_US, Scenario};
+pub use self::scenario::{Discovery, Fault, FaultKind, Hostility, How, NodeId, SETTLING_US, Scenario};
 pub use self::shrink::shrink;
 pub use self::simulation::{Report, run, run_with_trace};
 pub use self::trace::{Happening, TraceEntry};

@@ -63,6 +63,8 @@ pub(crate) enum Wanted {
 #[derive(Debug)]
 pub(crate) enum Role {
     Registrar(Box<Registrar>),
+    /// In the place of a registrar.
+    Hostile,
     Element(Box<PoolElement>, ElementApplication),
     User(Box<User>, UserApplication),
 }
@@ -166,7 +168,9 @@ impl Node {
         // Not all know the same, or in the same order.
         let known: Vec<NodeId> = (0..known).map(|step| NodeId((id.0 + step) % scenario.registrars)).collect();
         let mut found = Vec::new();
-        let role = if id.0 < scenario.registrars {
+        let role = if scenario.hostile_node() == Some(id) {
+            Role::Hostile
+        } else if id.0 < scenario.registrars {
             let mut config = RegistrarConfig::new(endpoint(id, ENRP_PORT), random.u64());
             config.identifier = ServerIdentifier(identifier);
             config.asap = vec![endpoint(id, ASAP_PORT)];
@@ -235,7 +239,10 @@ impl Node {
     pub(crate) fn timeout(&self) -> Option<u64> {
         let timeout = match &self.role {
             Role::Registrar(registrar) => registrar.poll_timeout(),
-            Role::Element(element, _) => element.poll_timeout(),
+            Role::Hostile => None,
+            Role::Element(element, application) => {
+                [element.poll_timeout(), application.timeout()].into_iter().flatten().min()
+            }
             Role::User(user, application) => [user.poll_timeout(), application.timeout()].into_iter().flatten().min(),
         };
         timeout.map(|local| self.clock.global(local))
@@ -268,6 +275,7 @@ impl Node {
         };
         match &mut self.role {
             Role::Registrar(registrar) => registrar.handle(now, input),
+            Role::Hostile => {}
             Role::Element(element, _) => element.handle(now, input),
             Role::User(user, _) => user.handle(now, input),
         }
@@ -280,9 +288,10 @@ impl Node {
             Role::Registrar(registrar) => {
                 drain(&mut **registrar, wanted, |event, wanted| wanted.push(Wanted::Note(format!("{event:?}"))));
             }
+            Role::Hostile => {}
             Role::Element(element, application) => loop {
-                drain(&mut **element, wanted, |event, wanted| application.event(event, wanted));
-                if !application.act(element) {
+                drain(&mut **element, wanted, |event, wanted| application.event(now, event, wanted));
+                if !application.act(element, now) {
                     break;
                 }
             },

@@ -47,6 +47,36 @@ pub struct Scenario {
     pub quiet_us: u64,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What a registrar says that is no registrar, but a broken or hostile program in the place of the last one. It is there
+    /// until the faults are over.
+    pub hostile: Vec<Hostility>,
+}
+
+/// Something that a hostile node does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hostility {
+    /// When.
+    pub at_us: u64,
+    /// To whom; to all if it is a datagram.
+    pub to: NodeId,
+    /// How.
+    pub how: How,
+    /// What it sends.
+    pub octets: Vec<u8>,
+}
+
+/// How a hostile node says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// As ENRP, on an association that there is, or on a new one.
+    Enrp,
+    /// As ASAP, on an association that there is, or on a new one.
+    Asap,
+    /// As a datagram to all registrars.
+    Announcement,
+    /// Not at all: it ends an association.
+    Abort,
 }
 
 /// How elements and users find registrars.
@@ -173,7 +203,14 @@ impl Scenario {
             faults_until_us: 120 * SECOND,
             quiet_us: SETTLING_US,
             faults: Vec::new(),
+            hostile: Vec::new(),
         }
+    }
+
+    /// The node that is hostile, if any is.
+    #[must_use]
+    pub fn hostile_node(&self) -> Option<NodeId> {
+        (!self.hostile.is_empty()).then(|| NodeId(self.registrars.saturating_sub(1)))
     }
 
     /// What a seed says: from one to nine registrars, up to 200 elements and 50 users, and any faults.

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rserpool::wire::{PayloadProtocol, Policy};
-use rserpool::{CloseReason, MulticastGroup};
+use rserpool::{CloseReason, MulticastGroup, Purpose};
 
 use crate::check;
 use crate::network::{LinkId, Network, other};
-use crate::node::{Node, Role, Told, Wanted};
+use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, Wanted, address};
 use crate::random::Random;
-use crate::scenario::{FaultKind, NodeId, Scenario};
+use crate::scenario::{FaultKind, How, NodeId, Scenario};
 use crate::trace::{Happening, Keep, Trace, TraceEntry};
 use crate::truth::Truth;
 
@@ -53,6 +53,8 @@ pub(crate) enum Event {
     Notice { link: LinkId },
     /// A fault strikes.
     Fault(usize),
+    /// A hostile node says something.
+    Hostility(usize),
 }
 
 pub(crate) struct Simulation<'s> {
@@ -139,6 +141,9 @@ impl<'s> Simulation<'s> {
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
             simulation.plan(fault.at_us, Event::Fault(number));
+        }
+        for (number, hostility) in scenario.hostile.iter().enumerate() {
+            simulation.plan(hostility.at_us, Event::Hostility(number));
         }
         simulation
     }
@@ -229,6 +234,7 @@ impl<'s> Simulation<'s> {
                 }
             }
             Event::Notice { link } => self.notice(link),
+            Event::Hostility(number) => self.be_hostile(number),
             Event::Fault(number) => {
                 if let Some(fault) = self.scenario.faults.get(number) {
                     self.strike(fault.kind);
@@ -344,6 +350,42 @@ impl<'s> Simulation<'s> {
         }
     }
 
+    fn be_hostile(&mut self, number: usize) {
+        let Some(id) = self.scenario.hostile_node() else { return };
+        let Some(hostility) = self.scenario.hostile.get(number).filter(|_| self.node(id).is_some_and(|n| n.alive))
+        else {
+            return;
+        };
+        let links = self.network.between(id, hostility.to);
+        let pick = self.random.index(links.len().max(1));
+        let association = links.get(pick).and_then(|link| {
+            let ends = self.network.get(*link)?.ends;
+            ends.iter().find(|end| end.node == id && end.there).map(|end| end.association)
+        });
+        let (protocol, purpose, port) = match hostility.how {
+            How::Announcement => return self.multicast(id, MulticastGroup::Enrp, &hostility.octets),
+            How::Abort => {
+                if let Some(association) = association {
+                    self.end(id, association, CloseReason::Aborted);
+                }
+                return;
+            }
+            How::Enrp => (PayloadProtocol::ENRP, Purpose::Enrp, ENRP_PORT),
+            How::Asap => (PayloadProtocol::ASAP, Purpose::Asap, ASAP_PORT),
+        };
+        let association = match association {
+            Some(association) => association,
+            None => {
+                // Names that no machine gives count from the other end.
+                let Some(node) = self.node_mut(id) else { return };
+                let association = node.name();
+                self.open(id, association, purpose, address(hostility.to), port);
+                association
+            }
+        };
+        self.send(id, association, protocol, hostility.octets.clone());
+    }
+
     /// The application wants something.
     fn command(&mut self, id: NodeId, kind: FaultKind) {
         let now = self.now;
@@ -354,7 +396,8 @@ impl<'s> Simulation<'s> {
                 element.register(local);
                 node.member = true;
             }
-            (Role::Element(element, _), FaultKind::Deregister(_)) => {
+            (Role::Element(element, application), FaultKind::Deregister(_)) => {
+                application.stay_away();
                 element.deregister(local);
                 node.member = false;
             }
@@ -393,6 +436,9 @@ impl<'s> Simulation<'s> {
 
     /// The faults are over: whoever was stopped goes on, and everyone reaches everyone.
     fn heal(&mut self) {
+        if let Some(id) = self.scenario.hostile_node() {
+            self.strike(FaultKind::Crash(id));
+        }
         self.trace.note(self.now, None, Happening::Healed);
         self.truth.disturbed(self.now);
         self.network.heal_all();

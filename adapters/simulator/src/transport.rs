@@ -26,8 +26,8 @@ impl Simulation<'_> {
             return;
         };
         let port = match (self.node(id).map(|node| &node.role), purpose) {
-            (Some(Role::Registrar(_)), Purpose::Enrp) => ENRP_PORT,
-            (Some(Role::Registrar(_)), _) => ASAP_PORT,
+            (Some(Role::Registrar(_) | Role::Hostile), Purpose::Enrp) => ENRP_PORT,
+            (Some(Role::Registrar(_) | Role::Hostile), _) => ASAP_PORT,
             _ => 40_000 + (self.sequence % 20_000) as u16,
         };
         let end = |node, there| End { node, association, there };
