@@ -20,6 +20,8 @@ pub struct UserConfig {
     /// How long a session waits before it resolves its pool again when no element could be reached, or the pool is
     /// unknown. Default 500 ms. Not of the RFC, which leaves the matter open.
     pub retry_delay: Duration,
+    /// How long it waits at most, as it waits twice as long each time in vain. Default 5 s.
+    pub retry_delay_max: Duration,
     /// The timers of the server hunt.
     pub hunt: HuntConfig,
     /// The start of its random numbers, with which it chooses from pools with a random policy. It should come from the
@@ -35,6 +37,7 @@ impl Default for UserConfig {
             stale_cache_value: Duration::from_secs(30),
             items: None,
             retry_delay: Duration::from_millis(500),
+            retry_delay_max: Duration::from_secs(5),
             hunt: HuntConfig::default(),
             seed: 0,
         }

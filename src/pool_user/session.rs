@@ -50,6 +50,8 @@ pub(super) struct Session {
     cookie: Option<heapless::Vec<u8, MAX_COOKIE>>,
     /// Elements that the session has had or tried in vain.
     failovers: u32,
+    /// How often it has waited since it had an element.
+    waits: u8,
 }
 
 impl Session {
@@ -85,6 +87,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             state: SessionState::Resolving,
             cookie: None,
             failovers: 0,
+            waits: 0,
         };
         self.sessions.push(session).map_err(|_| OpenError::NoRoom)?;
         self.connect(now, id);
@@ -178,9 +181,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     fn wait(&mut self, now: Instant, id: SessionId) {
-        let until = now + self.config.retry_delay;
+        let (first, longest) = (self.config.retry_delay, self.config.retry_delay_max);
         if let Some(session) = self.session_mut(id) {
-            session.state = SessionState::Waiting { until };
+            let delay = first.saturating_mul(1 << session.waits.min(16)).min(longest.max(first));
+            session.waits = session.waits.saturating_add(1);
+            session.state = SessionState::Waiting { until: now + delay };
         }
     }
 
@@ -193,6 +198,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return false;
         };
         session.state = SessionState::Established(partner);
+        session.waits = 0;
         let id = session.id;
         // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel. Without a control
         // channel there is none to send.

@@ -260,3 +260,20 @@ fn messages_held_for_different_sessions_do_not_mix() {
     assert_eq!(received(first), [b"1a", b"1b"]);
     assert_eq!(received(second), [b"2a".as_slice(), b"2bb"]);
 }
+
+#[test]
+fn a_session_with_a_pool_that_stays_empty_asks_less_and_less_often() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let user = net.user(&[registrar]);
+    net.with_user(user, |user, now| user.open_session(now, "nobody".into()).unwrap());
+    net.run(Duration::from_secs(60));
+    let asked: Vec<_> =
+        net.messages(user, registrar, ASAP, message_type::HANDLE_RESOLUTION).iter().map(|sent| sent.at).collect();
+    let waits: Vec<u64> = asked.windows(2).map(|pair| pair[1].since(pair[0]).as_millis() as u64 / 100 * 100).collect();
+    assert_eq!(waits[..5], [500, 1_000, 2_000, 4_000, 5_000]);
+    assert!(waits[5..].iter().all(|wait| *wait == 5_000), "{waits:?}");
+    // It is there as soon as somebody registers, by and by.
+    net.element("nobody", 1, &[registrar]);
+    net.wait(Duration::from_secs(6), |net| net.has(user, "Established"));
+}

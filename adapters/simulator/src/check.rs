@@ -153,6 +153,34 @@ fn wrong_checksum(registrar: &Registrar) -> Option<ServerIdentifier> {
     sums.into_iter().find(|(home, sum)| handlespace.checksum(*home).0 != folded(*sum)).map(|(home, _)| home)
 }
 
+/// For how long it is counted what a quiet cluster costs.
+pub(crate) const COST_US: u64 = 120_000_000;
+
+/// What registrars have sent at last, when all was quiet, against what the timers imply.
+pub(crate) fn cost(simulation: &mut Simulation<'_>, sent_before: &[u64]) {
+    let scenario = simulation.scenario;
+    let cycles = |seconds: u64| COST_US / 1_000_000 / seconds;
+    let mut violations = Vec::new();
+    for (id, node) in simulation.nodes.iter().enumerate() {
+        let Role::Registrar(registrar) = &node.role else { continue };
+        let sent = simulation.sent_in_all.get(id).zip(sent_before.get(id)).map_or(0, |(now, before)| now - before);
+        let peers = registrar.peers().count() as u64;
+        let elements = registrar.handlespace().owned_by(registrar.identifier()).len() as u64;
+        // Presences each PEER-HEARTBEAT-CYCLE, and an audit now and then.
+        let to_peers = peers * (cycles(30) + 4);
+        // Keep-alives every 30 s, at least 15 s apart. One registration, or two, each told to all peers.
+        let for_elements = elements * (cycles(15) + 2 * (1 + peers));
+        let allowed = 10 + to_peers + for_elements + 60 * scenario.users as u64;
+        if sent > allowed {
+            let seconds = COST_US / 1_000_000;
+            violations.push((NodeId(id), format!("it has sent {sent} messages in {seconds} quiet s, not {allowed}")));
+        }
+    }
+    for (id, violation) in violations {
+        simulation.violated(Some(id), &violation);
+    }
+}
+
 /// How many requests each user has had answered.
 pub(crate) fn progress(simulation: &Simulation<'_>) -> Vec<u64> {
     simulation.nodes.iter().map(|node| if let Role::User(_, user) = &node.role { user.answered } else { 0 }).collect()

@@ -28,6 +28,8 @@ pub struct Report {
     pub requests: u64,
     /// Answers to them.
     pub answered: u64,
+    /// How many messages each node has sent.
+    pub sent: Vec<u64>,
     /// Promises that were broken, in words.
     pub violations: Vec<String>,
     /// The trace, if it was asked for.
@@ -96,8 +98,14 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     simulation.run_checked_until(scenario.faults_until_us);
     simulation.heal();
     let before = check::progress(&simulation);
-    simulation.run_checked_until(scenario.faults_until_us + scenario.quiet_us);
+    let end = scenario.faults_until_us + scenario.quiet_us;
+    simulation.run_checked_until(end.saturating_sub(check::COST_US).max(scenario.faults_until_us));
+    let sent_before = simulation.sent_in_all.clone();
+    simulation.run_checked_until(end);
     check::settled(&mut simulation, &before);
+    if scenario.quiet_us >= 2 * check::COST_US {
+        check::cost(&mut simulation, &sent_before);
+    }
     let (requests, answered) = check::requests(&simulation);
     Report {
         digest: simulation.trace.digest(),
@@ -105,6 +113,7 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
         messages: simulation.messages,
         requests,
         answered,
+        sent: simulation.sent_in_all,
         violations: simulation.violations,
         trace: simulation.trace.entries,
     }
