@@ -24,7 +24,6 @@ fuzz_target!(|input: Input| {
     let mut scenario =
         Scenario::calm(input.seed.into(), registrars, (input.elements % 9).into(), (input.users % 4).into());
     scenario.faults_until_us = 200 * SECOND;
-    scenario.quiet_us = 900 * SECOND;
     scenario.loss_ppm = u32::from(input.loss % 10) * 10_000;
     if input.announced {
         scenario.discovery = Discovery::Announced;
@@ -35,7 +34,7 @@ fuzz_target!(|input: Input| {
     let nodes = scenario.registrars + scenario.elements;
     for (at, kind, a, b) in input.faults.into_iter().take(60) {
         let [a, b] = [a, b].map(|node| NodeId(usize::from(node) % nodes));
-        let kind = match kind % 9 {
+        let kind = match kind % 13 {
             0 => FaultKind::Crash(a),
             1 => FaultKind::Restart(a),
             2 => FaultKind::RestartAnew(a),
@@ -44,7 +43,11 @@ fuzz_target!(|input: Input| {
             5 => FaultKind::Cut(a, b),
             6 => FaultKind::Heal(a, b),
             7 => FaultKind::Deregister(a),
-            _ => FaultKind::Register(a),
+            8 => FaultKind::Register(a),
+            9 => FaultKind::Hang(a),
+            10 => FaultKind::Slow(a, b),
+            11 => FaultKind::Fast(a, b),
+            _ => FaultKind::Load(a, at.into()),
         };
         // From the first seconds, where all starts, to the end.
         let at_us = if at < 0x4000 { u64::from(at) * 1_000 } else { u64::from(at) * 3_000 };

@@ -119,10 +119,21 @@ impl Registrar {
     /// It is time for a keep-alive, or its answer has not come. RFC 5352 §3.5: an element that cannot be reached MUST be
     /// removed.
     pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
-        if self.monitors.get(index).is_some_and(|monitor| monitor.asked) {
-            self.remove_element(index, RemovalReason::Unreachable);
-        } else {
+        let Some(monitor) = self.monitors.get(index).copied() else { return };
+        if !monitor.asked {
             self.send_keep_alive(now, index);
+            return;
+        }
+        self.remove_element(index, RemovalReason::Unreachable);
+        // Should it come to itself again, it has to learn that it is a member no more.
+        if let Some(association) = monitor.association
+            && self
+                .associations
+                .get(association)
+                .is_some_and(|entry| entry.elements.is_empty() && entry.server.is_none())
+        {
+            self.associations.remove(association);
+            self.outbox.push(Record::Abort { association });
         }
     }
 

@@ -301,3 +301,34 @@ fn a_policy_that_nobody_knows_is_refused_as_an_invalid_value_and_named() {
     assert_eq!(cause.information, CauseInformation::Policy(unknown));
     assert_eq!(net.table(registrar), []);
 }
+
+#[test]
+fn an_element_that_was_removed_because_it_hung_finds_out_and_comes_back_at_once() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 1, &[registrar]);
+    net.run(SECOND);
+    net.pause(element);
+    // A keep-alive within 45 s, and 5 s for its answer.
+    net.wait(Duration::from_secs(51), |net| net.table(registrar).is_empty());
+    net.resume(element);
+    net.wait(SECOND, |net| net.table(registrar).len() == 1);
+}
+
+#[test]
+fn an_element_whose_registration_has_expired_registers_again() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element_with("pool", 1, &[registrar], |config| {
+        // It forgets to register in time.
+        config.life = Some(Duration::from_secs(20));
+        config.t4_reregistration_max = Duration::from_secs(600);
+    });
+    net.run(Duration::from_secs(9));
+    assert!(net.has(element, "Registered"));
+    net.pause(element);
+    net.wait(Duration::from_secs(12), |net| net.table(registrar).is_empty());
+    assert!(net.has(registrar, "Expired"));
+    net.resume(element);
+    net.wait(SECOND, |net| net.table(registrar).len() == 1);
+}

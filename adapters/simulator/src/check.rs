@@ -55,6 +55,16 @@ impl Simulation<'_> {
         }
     }
 
+    /// Whether a registrar is the only one that has taken another one over.
+    pub(crate) fn check_takeover(&mut self, id: NodeId, target: ServerIdentifier) {
+        if !self.network.is_whole() {
+            self.truth.unheard(self.now);
+        }
+        if let Some(other) = self.truth.taken_over(self.now, target, id) {
+            self.violated(Some(id), &format!("it has taken {target} over, which {other} has done already"));
+        }
+    }
+
     /// Whether a machine's queue has stayed within its limits.
     pub(crate) fn check_wanted(&mut self, id: NodeId, wanted: &[Wanted]) {
         let Some(node) = self.node(id) else { return };

@@ -201,6 +201,11 @@ impl Network {
         self.cut.contains(&(from, to))
     }
 
+    /// Whether all reach all, at full speed.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cut.is_empty() && self.slow.is_empty()
+    }
+
     pub(crate) fn heal_all(&mut self) {
         self.cut.clear();
         self.slow.clear();

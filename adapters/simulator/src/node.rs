@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::pool_user::{PoolUser, UserConfig};
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol,
@@ -58,6 +58,8 @@ pub(crate) enum Wanted {
     },
     /// Something worth a line in the trace.
     Note(String),
+    /// A registrar has taken another one over.
+    TakenOver(ServerIdentifier),
 }
 
 #[derive(Debug)]
@@ -100,6 +102,8 @@ pub(crate) struct Node {
     clock: Clock,
     pub(crate) alive: bool,
     pub(crate) paused: bool,
+    /// Whether it only seems to be there: its host answers for it.
+    pub(crate) hangs: bool,
     /// What came in while it was paused.
     pub(crate) withheld: VecDeque<Told>,
     /// For when it is to be woken, if it is.
@@ -212,12 +216,18 @@ impl Node {
             clock,
             alive: true,
             paused: false,
+            hangs: false,
             withheld: VecDeque::new(),
             wake_at: None,
             known: found,
             member: true,
             accepted: 0,
         }
+    }
+
+    /// Whether its host answers.
+    pub(crate) const fn is_there(&self) -> bool {
+        self.alive && (!self.paused || self.hangs)
     }
 
     pub(crate) fn local(&self, at: u64) -> Instant {
@@ -286,7 +296,12 @@ impl Node {
         let now = self.local(at);
         match &mut self.role {
             Role::Registrar(registrar) => {
-                drain(&mut **registrar, wanted, |event, wanted| wanted.push(Wanted::Note(format!("{event:?}"))));
+                drain(&mut **registrar, wanted, |event, wanted| {
+                    wanted.push(Wanted::Note(format!("{event:?}")));
+                    if let RegistrarEvent::TakenOver { target, .. } = event {
+                        wanted.push(Wanted::TakenOver(target));
+                    }
+                });
             }
             Role::Hostile => {}
             Role::Element(element, application) => loop {

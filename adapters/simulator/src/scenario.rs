@@ -109,7 +109,9 @@ pub enum FaultKind {
     RestartAnew(NodeId),
     /// A node stops, and knows nothing of it.
     Pause(NodeId),
-    /// It goes on.
+    /// A node does nothing any more, though its host keeps its associations.
+    Hang(NodeId),
+    /// A node that has stopped or hangs goes on.
     Resume(NodeId),
     /// Packets from the first to the second are lost.
     Cut(NodeId, NodeId),
@@ -138,6 +140,7 @@ impl FaultKind {
             | Self::Restart(id)
             | Self::RestartAnew(id)
             | Self::Pause(id)
+            | Self::Hang(id)
             | Self::Resume(id)
             | Self::Deregister(id)
             | Self::Register(id)
@@ -155,6 +158,7 @@ impl FaultKind {
             Self::Restart(id) => Self::Restart(name(id)),
             Self::RestartAnew(id) => Self::RestartAnew(name(id)),
             Self::Pause(id) => Self::Pause(name(id)),
+            Self::Hang(id) => Self::Hang(name(id)),
             Self::Resume(id) => Self::Resume(name(id)),
             Self::Cut(from, to) => Self::Cut(name(from), name(to)),
             Self::Heal(from, to) => Self::Heal(name(from), name(to)),
@@ -263,7 +267,7 @@ impl Scenario {
                 }
             }
             2 => {
-                add(from, FaultKind::Pause(anyone));
+                add(from, if random.chance(500_000) { FaultKind::Pause(anyone) } else { FaultKind::Hang(anyone) });
                 add(to, FaultKind::Resume(anyone));
             }
             3 if self.elements > 0 => {

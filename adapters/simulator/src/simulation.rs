@@ -301,6 +301,7 @@ impl<'s> Simulation<'s> {
             Wanted::End { association, reason } => self.end(id, association, reason),
             Wanted::Multicast { group, octets } => self.multicast(id, group, &octets),
             Wanted::Note(text) => self.note(id, Happening::Tells(text)),
+            Wanted::TakenOver(target) => self.check_takeover(id, target),
         }
     }
 
@@ -342,6 +343,11 @@ impl<'s> Simulation<'s> {
                     node.paused = true;
                     let links = self.network.of_node(id).into_iter().map(|(link, _)| link).collect();
                     self.let_notice(links);
+                }
+            }
+            FaultKind::Hang(id) => {
+                if let Some(node) = self.node_mut(id).filter(|node| node.alive && !node.paused) {
+                    (node.paused, node.hangs) = (true, true);
                 }
             }
             FaultKind::Resume(id) => self.resume(id),
@@ -435,7 +441,7 @@ impl<'s> Simulation<'s> {
 
     fn resume(&mut self, id: NodeId) {
         let Some(node) = self.node_mut(id).filter(|node| node.alive && node.paused) else { return };
-        node.paused = false;
+        (node.paused, node.hangs) = (false, false);
         let withheld = std::mem::take(&mut node.withheld);
         for told in withheld {
             self.tell(id, told);
@@ -449,10 +455,12 @@ impl<'s> Simulation<'s> {
             self.strike(FaultKind::Crash(id));
         }
         self.trace.note(self.now, None, Happening::Healed);
-        self.truth.disturbed(self.now);
+        self.truth.unheard(self.now);
         self.network.heal_all();
-        for id in 0..self.nodes.len() {
-            self.resume(NodeId(id));
+        for id in (0..self.nodes.len()).map(NodeId) {
+            if self.node(id).is_some_and(|node| node.paused) {
+                self.strike(FaultKind::Resume(id));
+            }
         }
     }
 }

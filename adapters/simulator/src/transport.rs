@@ -6,7 +6,7 @@ use rserpool::wire::PayloadProtocol;
 use rserpool::{AssociationId, CloseReason, Purpose};
 
 use crate::network::{End, LinkId, TRANSMISSIONS, backoff, other};
-use crate::node::{ASAP_PORT, ENRP_PORT, Role, Told, node_at};
+use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, node_at};
 use crate::scenario::NodeId;
 use crate::simulation::{Event, Simulation};
 use crate::trace::{Happening, fingerprint};
@@ -45,7 +45,7 @@ impl Simulation<'_> {
         let failed = Told::OpenFailed { association: us.association };
         let there = self.network.packet(us.node, them.node, self.scenario, &mut self.random);
         let back = self.network.packet(them.node, us.node, self.scenario, &mut self.random);
-        let answers = self.node(them.node).is_some_and(|node| node.alive && !node.paused);
+        let answers = self.node(them.node).is_some_and(Node::is_there);
         match (there, back) {
             (Some(there), Some(back)) if answers => {
                 let Some(node) = self.node_mut(them.node) else { return };
@@ -100,7 +100,7 @@ impl Simulation<'_> {
     fn overrun(&mut self, link: LinkId, side: usize) {
         let Some(ends) = self.network.get(link).map(|link| link.ends) else { return };
         let Some(us) = ends.get(side) else { return };
-        self.truth.disturbed(self.now);
+        self.truth.unheard(self.now);
         let delay = self.random.within(&self.scenario.delay_us);
         self.network.leave(link, side);
         self.plan(self.now + delay, Event::End { link, side: other(side), reason: CloseReason::Aborted });
@@ -184,7 +184,7 @@ impl Simulation<'_> {
 
     /// Both ends give an association up, not quite at the same time.
     fn lose(&mut self, id: LinkId) {
-        self.truth.disturbed(self.now);
+        self.truth.unheard(self.now);
         for side in [0, 1] {
             let at = self.now + self.random.below(1_500_000);
             self.plan(at, Event::End { link: id, side, reason: CloseReason::Lost });
@@ -194,7 +194,7 @@ impl Simulation<'_> {
     /// Heartbeats of an association, at the time when they would notice something that began a while ago.
     pub(crate) fn notice(&mut self, id: LinkId) {
         let Some([a, b]) = self.network.get(id).map(|link| link.ends) else { return };
-        let dead = |end: End| self.node(end.node).is_none_or(|node| !node.alive || node.paused);
+        let dead = |end: End| self.node(end.node).is_none_or(|node| !node.is_there());
         let cut = self.network.is_cut(a.node, b.node) || self.network.is_cut(b.node, a.node);
         if cut || dead(a) || dead(b) || a.there != b.there {
             self.lose(id);

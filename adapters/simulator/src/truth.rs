@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use rserpool::wire::ServerIdentifier;
+
 use crate::node::{Node, Role};
-use crate::scenario::{FaultKind, SETTLING_US};
+use crate::scenario::{FaultKind, NodeId, SETTLING_US};
 
 /// An element that is gone.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,10 @@ pub(crate) struct Truth {
     departed: BTreeMap<u32, Departure>,
     /// When something last went wrong, or got well, that has to do with more than one element.
     disturbed_at: Option<u64>,
+    /// When somebody could last not hear somebody else. In the beginning nobody does.
+    unheard_at: u64,
+    /// Who has taken over which registrar.
+    takeovers: BTreeMap<ServerIdentifier, NodeId>,
 }
 
 /// How long an element may be listed that has deregistered, and one that is dead, if nothing else is wrong: its home
@@ -32,6 +38,21 @@ impl Truth {
     /// Something goes wrong, or gets well.
     pub(crate) fn disturbed(&mut self, now: u64) {
         self.disturbed_at = Some(now);
+    }
+
+    /// Somebody does not hear somebody else, or does so again.
+    pub(crate) fn unheard(&mut self, now: u64) {
+        self.disturbed(now);
+        self.unheard_at = now;
+    }
+
+    /// A registrar has taken another one over. If all hear each other, nobody else has.
+    pub(crate) fn taken_over(&mut self, now: u64, target: ServerIdentifier, by: NodeId) -> Option<NodeId> {
+        if now - self.unheard_at <= SETTLING_US {
+            self.takeovers.remove(&target);
+            return None;
+        }
+        self.takeovers.insert(target, by).filter(|other| *other != by)
     }
 
     /// A fault is about to strike.
@@ -55,12 +76,24 @@ impl Truth {
                 self.departed.entry(element).or_insert(Departure { at: now, in_order: false, calm });
                 return;
             }
+            (FaultKind::Hang(_), Some(element)) if alive && !paused => {
+                self.departed.entry(element).or_insert(Departure { at: now, in_order: false, calm });
+                return;
+            }
             (FaultKind::Restart(_), Some(element)) if !alive => _ = self.departed.remove(&element),
+            (FaultKind::Resume(_), Some(element)) if alive && paused && node.is_some_and(|node| node.member) => {
+                self.departed.remove(&element);
+                self.disturbed(now);
+                return;
+            }
             (FaultKind::Register(_), Some(element)) if alive && !paused => {
                 self.departed.remove(&element);
                 return;
             }
-            _ => {}
+            // It may die again.
+            (FaultKind::Restart(_) | FaultKind::RestartAnew(_), None) => self.takeovers.clear(),
+            (FaultKind::Crash(_), None) => {}
+            _ => self.unheard(now),
         }
         self.disturbed(now);
     }
