@@ -332,3 +332,18 @@ fn an_element_whose_registration_has_expired_registers_again() {
     net.resume(element);
     net.wait(SECOND, |net| net.table(registrar).len() == 1);
 }
+
+#[test]
+fn many_registrations_that_expire_at_once_are_removed_step_by_step() {
+    use crate::scripted::{Element, Scripted, element};
+    let mut scripted = Scripted::with(&[], |config| config.limits.elements_per_step = 2);
+    for identifier in 1..=5 {
+        scripted.registers(&Element { host: 100 + identifier as u8, life: 30, ..element(identifier, 0) });
+    }
+    scripted.now = scripted.now + Duration::from_secs(31);
+    let left = [3, 1, 0].map(|_| {
+        scripted.input(rserpool::Input::Timeout);
+        scripted.elements().len()
+    });
+    assert_eq!(left, [3, 1, 0]);
+}

@@ -202,3 +202,76 @@ fn a_registrar_that_does_not_announce_itself_takes_no_notice_of_announcements() 
     own.datagram(b"no ENRP message");
     assert!(own.asked_for(50).is_none(), "its own, looped back");
 }
+
+#[test]
+fn a_new_identifier_is_told_on_every_association_with_a_registrar() {
+    let mut scripted = Scripted::new(&[]);
+    // Two that were opened at the same time.
+    let [one, other] = [scripted.comes(1), scripted.comes(1)];
+    namesake(&mut scripted, 60);
+    let identifier = scripted.registrar.identifier().0.to_be_bytes();
+    let done = scripted.done();
+    for association in [one, other] {
+        let told = done.iter().any(|done| {
+            matches!(done, Done::Says(to, _, octets) if *to == association && octets[0] == PRESENCE && octets[4..8] == identifier)
+        });
+        assert!(told, "{association}");
+    }
+}
+
+#[test]
+fn of_two_associations_with_a_peer_the_one_counts_where_it_was_present_last() {
+    let mut scripted = Scripted::new(&[]);
+    let [first, second] = [scripted.comes(1), scripted.comes(1)];
+    scripted.registers(&element(1, 0));
+    assert_eq!(updates(&mut scripted), [second]);
+    scripted.presence(first, 1, 0, PeChecksum(0xffff));
+    scripted.registers(&crate::scripted::Element { host: 101, ..element(2, 0) });
+    assert_eq!(updates(&mut scripted), [first]);
+}
+
+/// Where ENRP_HANDLE_UPDATE was sent.
+fn updates(scripted: &mut Scripted) -> Vec<rserpool::AssociationId> {
+    let sent = scripted.done().into_iter().filter_map(|done| match done {
+        Done::Says(to, rserpool::wire::PayloadProtocol::ENRP, octets) if octets[0] == HANDLE_UPDATE => Some(to),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn an_identifier_that_nobody_has_any_more_costs_nobody_an_association() {
+    let mut scripted = Scripted::new(&[]);
+    let helper = scripted.comes(2);
+    // A registrar at host 1 has changed its identifier, and another one still lists it under the old one.
+    let association = scripted.comes(1);
+    scripted.octets(association, &presence(peer(7), 1, 0, PeChecksum(0xffff)));
+    scripted.done();
+    scripted.hears(helper, peer(2), Body::TakeoverServer(ServerIdentifier(peer(1))));
+    assert!(!scripted.done().iter().any(|done| matches!(done, Done::Ends(_))), "another one speaks there");
+    assert_eq!(scripted.peers(), [peer(2), peer(7)]);
+    scripted.registers(&element(1, 0));
+    assert!(updates(&mut scripted).contains(&association));
+}
+
+#[test]
+fn an_element_that_may_have_another_home_by_now_is_not_called_back_by_a_new_identifier() {
+    use rserpool::{CloseReason, Input};
+    let mut scripted = Scripted::new(&[]);
+    let own = scripted.registers(&element(1, 0));
+    // It closes the association, as elements do that have another home, but answers keep-alives.
+    scripted.input(Input::Closed { association: own, reason: CloseReason::Shutdown });
+    let asked = scripted.open(100);
+    namesake(&mut scripted, 60);
+    scripted.wait(std::time::Duration::from_millis(1));
+    let flags: Vec<u8> = scripted
+        .done()
+        .iter()
+        .filter_map(|done| match done {
+            Done::Says(to, _, octets) if *to == asked && octets[0] == 7 => Some(octets[1]),
+            _ => None,
+        })
+        .collect();
+    assert!(flags.iter().all(|flag| *flag == 0), "{flags:?}");
+    assert_eq!(scripted.elements(), [(1, scripted.registrar.identifier().0)]);
+}

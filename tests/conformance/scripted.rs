@@ -244,10 +244,12 @@ pub(crate) struct Element {
     pub(crate) home: u32,
     pub(crate) host: u8,
     pub(crate) policy: Policy<'static>,
+    /// In seconds.
+    pub(crate) life: i32,
 }
 
 pub(crate) const fn element(identifier: u32, home: u32) -> Element {
-    Element { pool: "pool", identifier, home, host: 100, policy: Policy::RoundRobin }
+    Element { pool: "pool", identifier, home, host: 100, policy: Policy::RoundRobin, life: 300 }
 }
 
 impl Element {
@@ -256,7 +258,7 @@ impl Element {
         then(PoolElement {
             identifier: PeIdentifier(self.identifier),
             home: ServerIdentifier(self.home),
-            life: RegistrationLife(300_000),
+            life: RegistrationLife(self.life),
             user_transport: Transport::sctp(7000, TransportUse::DataPlusControl, &addresses),
             policy: self.policy,
             asap_transport: Some(Transport::sctp(7000, TransportUse::DataOnly, &addresses)),
