@@ -223,6 +223,9 @@ fn simulate(scheme: Scheme, capacities: [f64; SERVERS], load: f64, seed: u64) ->
     })
 }
 
+/// What a panel shows.
+type Measure = fn(&Outcome) -> f64;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = match std::env::args().nth(1) {
         Some(file) => file.into(),
@@ -259,7 +262,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 points
             })
             .collect();
-        let measures: [(&str, f64, fn(&Outcome) -> f64); 3] = [
+        let measures: [(&str, f64, Measure); 3] = [
             ("seconds until the answer", 8.0, |outcome| outcome.response),
             ("speed that users see", 2.2, |outcome| outcome.speed),
             ("how busy the busiest server is", 1.0, |outcome| outcome.busiest),

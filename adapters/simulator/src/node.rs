@@ -180,7 +180,7 @@ impl Node {
             config.asap = vec![endpoint(id, ASAP_PORT)];
             if !announced {
                 // Itself as well, as in a list that is the same everywhere.
-                let others = (0..scenario.registrars).filter(|other| *other != id.0 || scenario.seed % 4 == 0);
+                let others = (0..scenario.registrars).filter(|other| *other != id.0 || scenario.seed.is_multiple_of(4));
                 config.peers = others.map(|other| endpoint(NodeId(other), ENRP_PORT)).collect();
             }
             config.announcements = if announced { Announcements::On } else { Announcements::Off };
