@@ -104,6 +104,9 @@ pub(crate) fn registrar(
         ("max-addresses", Place::Size(&mut config.limits.handlespace.addresses)),
         ("max-associations", Place::Size(&mut config.limits.associations)),
         ("max-peers", Place::Size(&mut config.limits.peers)),
+        ("max-downloads", Place::Size(&mut config.limits.downloads)),
+        ("table-response-elements", Place::Size(&mut config.limits.table_response_elements)),
+        ("elements-per-step", Place::Size(&mut config.limits.elements_per_step)),
     ];
     places.extend(sctp(options));
     apply(settings, places)
@@ -129,6 +132,7 @@ pub(crate) fn user(settings: &[Setting], config: &mut UserConfig, options: &mut 
         ("max-request-retransmit", Place::Small(&mut config.max_request_retransmit)),
         ("stale-cache-value", Place::Time(&mut config.stale_cache_value)),
         ("retry-delay", Place::Time(&mut config.retry_delay)),
+        ("retry-delay-max", Place::Time(&mut config.retry_delay_max)),
     ];
     places.extend(hunt(&mut config.hunt));
     places.extend(sctp(options));
