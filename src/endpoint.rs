@@ -52,7 +52,7 @@ impl fmt::Display for Endpoint<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointBuf {
     protocol: Protocol,
-    addresses: heapless::Vec<IpAddr, MAX_ADDRESSES>,
+    addresses: heapless::Vec<IpAddr, MAX_ADDRESSES, u8>,
     port: u16,
 }
 
@@ -60,7 +60,7 @@ impl EndpointBuf {
     /// The endpoint; `None` without an address.
     #[must_use]
     pub fn new(protocol: Protocol, addresses: &[IpAddr], port: u16) -> Option<Self> {
-        let addresses: heapless::Vec<_, _> = addresses.iter().copied().take(MAX_ADDRESSES).collect();
+        let addresses: heapless::Vec<_, _, u8> = addresses.iter().copied().take(MAX_ADDRESSES).collect();
         (!addresses.is_empty()).then_some(Self { protocol, addresses, port })
     }
 
@@ -78,7 +78,7 @@ impl EndpointBuf {
             TransportProtocol::Tcp => Protocol::Tcp,
             _ => return None,
         };
-        let addresses: heapless::Vec<_, _> = transport.addresses().take(MAX_ADDRESSES).collect();
+        let addresses: heapless::Vec<_, _, u8> = transport.addresses().take(MAX_ADDRESSES).collect();
         (!addresses.is_empty()).then_some(Self { protocol, addresses, port: transport.port()? })
     }
 

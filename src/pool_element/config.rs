@@ -21,7 +21,7 @@ pub const MAX_POOL_HANDLE: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserTransport {
     kind: Kind,
-    addresses: Vec<IpAddr, MAX_ADDRESSES>,
+    addresses: Vec<IpAddr, MAX_ADDRESSES, u8>,
     port: u16,
 }
 
@@ -59,7 +59,7 @@ impl UserTransport {
 /// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
 #[derive(Clone, Debug)]
 pub struct ElementConfig {
-    pub(super) pool_handle: Vec<u8, MAX_POOL_HANDLE>,
+    pub(super) pool_handle: Vec<u8, MAX_POOL_HANDLE, u8>,
     pub(super) identifier: PeIdentifier,
     pub(super) user_transport: UserTransport,
     /// Policy and the element's values for it. Default: round robin.

@@ -12,7 +12,7 @@ use crate::wire::asap::HandleResolutionResponse;
 use crate::wire::{PeIdentifier, PolicyType, PoolHandle, TransportUse};
 
 /// A pool's octets, owned.
-pub(super) type HandleBuf = Vec<u8, MAX_POOL_HANDLE>;
+pub(super) type HandleBuf = Vec<u8, MAX_POOL_HANDLE, u8>;
 
 /// An element of some pool.
 #[derive(Clone, Debug, PartialEq, Eq)]

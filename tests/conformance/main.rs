@@ -21,6 +21,7 @@ mod hunt;
 mod network;
 mod scripted;
 mod sessions;
+mod sizes;
 mod tables;
 mod wire_encoding;
 mod wire_errors;
