@@ -56,18 +56,27 @@ pub struct EndpointBuf {
     port: u16,
 }
 
+/// The first addresses, as many as are kept. (To collect them could panic, as far as a compiler sees.)
+fn first(some: impl Iterator<Item = IpAddr>) -> heapless::Vec<IpAddr, MAX_ADDRESSES, u8> {
+    let mut addresses = heapless::Vec::new();
+    for address in some.take(MAX_ADDRESSES) {
+        let _ = addresses.push(address);
+    }
+    addresses
+}
+
 impl EndpointBuf {
     /// The endpoint; `None` without an address.
     #[must_use]
     pub fn new(protocol: Protocol, addresses: &[IpAddr], port: u16) -> Option<Self> {
-        let addresses: heapless::Vec<_, _, u8> = addresses.iter().copied().take(MAX_ADDRESSES).collect();
+        let addresses = first(addresses.iter().copied());
         (!addresses.is_empty()).then_some(Self { protocol, addresses, port })
     }
 
     /// An endpoint with a single address.
     #[must_use]
     pub fn single(protocol: Protocol, address: IpAddr, port: u16) -> Self {
-        Self { protocol, addresses: core::iter::once(address).collect(), port }
+        Self { protocol, addresses: first(core::iter::once(address)), port }
     }
 
     /// The endpoint that a transport parameter names; `None` if it is not SCTP or TCP, or has no address.
@@ -78,7 +87,7 @@ impl EndpointBuf {
             TransportProtocol::Tcp => Protocol::Tcp,
             _ => return None,
         };
-        let addresses: heapless::Vec<_, _, u8> = transport.addresses().take(MAX_ADDRESSES).collect();
+        let addresses = first(transport.addresses());
         (!addresses.is_empty()).then_some(Self { protocol, addresses, port: transport.port()? })
     }
 

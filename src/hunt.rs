@@ -127,14 +127,16 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     fn attempt(&mut self, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) -> bool {
         let count = self.registrars.len();
         for step in 0..count {
-            let index = (self.next + step) % count;
+            // Both are below the number of registrars.
+            let index = self.next + step;
+            let index = if index < count { index } else { index - count };
             let Some(registrar) = self.registrars.get_mut(index).filter(|registrar| !registrar.tried) else { continue };
             let association = names.next();
             if self.attempts.push(association).is_err() {
                 return false;
             }
             registrar.tried = true;
-            self.next = (index + 1) % count;
+            self.next = if index + 1 < count { index + 1 } else { 0 };
             act(HuntAction::Open { association, endpoint: &registrar.endpoint });
             return true;
         }

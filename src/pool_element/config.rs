@@ -42,7 +42,9 @@ impl UserTransport {
     /// A service over TCP, UDP or UDP-Lite, without a control channel.
     #[must_use]
     pub fn ip(protocol: IpProtocol, address: IpAddr, port: u16) -> Self {
-        Self { kind: Kind::Ip(protocol), addresses: core::iter::once(address).collect(), port }
+        let mut addresses = Vec::new();
+        let _ = addresses.push(address);
+        Self { kind: Kind::Ip(protocol), addresses, port }
     }
 
     /// The transport as a parameter on the wire.

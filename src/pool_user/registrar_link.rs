@@ -31,11 +31,12 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return;
         };
         let Self { pools, outbox, config, unreachable, .. } = self;
-        for element in core::mem::take(unreachable) {
+        for element in &*unreachable {
             let reference =
                 ElementReference { pool_handle: PoolHandle::new(&element.pool_handle), identifier: element.identifier };
             let _ = send(outbox, home, &Body::EndpointUnreachable(reference).into());
         }
+        unreachable.clear();
         for pool in pools {
             let Request::Wanted { retransmits, .. } = pool.request else { continue };
             let request = HandleResolution { pool_handle: pool.handle(), send_updates: false, items: config.items };

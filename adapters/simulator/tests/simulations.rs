@@ -75,7 +75,7 @@ fn registrars_with_the_same_identifier_part() {
 
 #[test]
 fn a_registrar_with_thousands_of_elements_is_taken_over_step_by_step() {
-    let mut scenario = Scenario::calm(1, 2, 3_000, 0);
+    let mut scenario = Scenario::calm(1, 2, 6_000, 0);
     scenario.faults.push(Fault { at_us: 60 * SECOND, kind: FaultKind::Crash(NodeId(0)) });
     sound(&scenario);
 }

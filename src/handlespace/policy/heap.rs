@@ -2,6 +2,7 @@
 //! log n steps, mostly one or two; the first ones can be listed without taking them out.
 
 use super::lists::{List, Storage};
+use super::sort::sort_by_key;
 use super::{Member, Seats};
 
 /// Children of an entry. Four entries of 16 octets fill a line of most processors' caches.
@@ -210,7 +211,10 @@ impl<E: AsRef<[Entry]>, const BACK: bool> Part<E, BACK> {
                 }
                 let mut at = end - 1;
                 while at > done && is_behind(listed, at - 1) {
-                    listed.copy_within(at - 1..at, at);
+                    let before = listed.get(at - 1).copied();
+                    if let (Some(slot), Some(before)) = (listed.get_mut(at), before) {
+                        *slot = before;
+                    }
                     at -= 1;
                 }
                 if let Some(slot) = listed.get_mut(at) {
@@ -255,7 +259,7 @@ impl<const BACK: bool> Part<&mut [Entry], BACK> {
         let Some(entries) = self.entries.get_mut(range) else { return };
         change(entries);
         // What is in order is a heap as well.
-        entries.sort_unstable();
+        sort_by_key(entries, |entry| *entry);
         if BACK {
             entries.reverse();
         }

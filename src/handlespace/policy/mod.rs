@@ -33,6 +33,7 @@ mod randomized_priority_least_used;
 mod randomized_priority_least_used_with_degradation;
 mod round_robin;
 mod seats;
+mod sort;
 mod sum_tree;
 mod weighted_random;
 mod weighted_random_with_distance;

@@ -2,6 +2,7 @@
 
 use super::heap::{Entry, Heap};
 use super::lists::Storage;
+use super::sort::sort_by_key;
 use super::{Member, RandomSource, Seats, SelectionPolicy};
 use crate::wire::Policy;
 
@@ -50,7 +51,7 @@ impl<S: Storage> Ordered<S> {
     fn renumber(&mut self, seats: &mut Seats<'_>) {
         let turns = &mut self.turn;
         let again = |entries: &mut [Entry]| {
-            entries.sort_unstable_by_key(|entry| entry.turn());
+            sort_by_key(entries, |entry| entry.turn());
             for (entry, turn) in entries.iter_mut().zip(1..) {
                 *entry = Entry::new(entry.rank(), turn, entry.member());
             }

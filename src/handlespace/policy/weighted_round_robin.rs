@@ -154,7 +154,7 @@ impl<S: Storage> SelectionPolicy for WeightedRoundRobin<S> {
         self.turns.remove_front(0, seats);
         // Its next turn begins when this one must be over.
         self.insert(seats, first.member(), first.rank());
-        self.advance(seats, self.now + ROUND / self.weights);
+        self.advance(seats, self.now + ROUND / self.weights.max(1));
         count + more
     }
 }
