@@ -36,6 +36,9 @@ pub struct Report {
     pub trace: Vec<TraceEntry>,
 }
 
+/// So many broken promises are enough.
+const MANY_VIOLATIONS: usize = 20;
+
 /// Something that will happen.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -165,7 +168,7 @@ impl<'s> Simulation<'s> {
     /// Notes that a promise is broken.
     pub(crate) fn violated(&mut self, node: Option<NodeId>, what: &str) {
         self.trace.note(self.now, node, Happening::Violation(what.into()));
-        if self.violations.len() < 20 {
+        if self.violations.len() < MANY_VIOLATIONS {
             self.violations.push(node.map_or_else(|| what.into(), |node| format!("{node}: {what}")));
         }
     }
@@ -213,6 +216,10 @@ impl<'s> Simulation<'s> {
             self.free.push(place);
             if let Some(event) = self.events.get_mut(place).and_then(Option::take) {
                 self.happen(event);
+            }
+            // Whoever breaks promises all the time may never come to an end.
+            if self.violations.len() >= MANY_VIOLATIONS {
+                break;
             }
         }
         self.now = end;

@@ -81,6 +81,16 @@ fn a_registrar_with_thousands_of_elements_is_taken_over_step_by_step() {
 }
 
 #[test]
+fn a_dead_registrar_is_taken_over_by_one_other_even_if_all_miss_it_at_the_same_time() {
+    for seed in 0..10 {
+        let mut scenario = Scenario::calm(seed, 6, 30, 0);
+        scenario.faults_until_us = 600 * SECOND;
+        scenario.faults.push(Fault { at_us: 500 * SECOND, kind: FaultKind::Crash(NodeId(0)) });
+        sound(&scenario);
+    }
+}
+
+#[test]
 fn slow_links_and_small_buffers_cost_associations_but_no_elements() {
     let mut scenario = Scenario::calm(2, 3, 60, 5);
     scenario.buffer = 1_000;
@@ -148,6 +158,20 @@ fn a_hostile_registrar_is_survived() {
 /// What went wrong once, as small as it could be made.
 mod once {
     use super::*;
+
+    /// Two registrars were both taken over by others, though they lived. An association between them was left that neither
+    /// used.
+    #[test]
+    fn two_registrars_forgot_each_other() {
+        let mut scenario = Scenario::calm(1270, 8, 7, 3);
+        scenario.delay_us = 200..5000;
+        scenario.loss_ppm = 25;
+        scenario.faults_until_us = 373000000;
+        for (from, to) in [(0, 7), (3, 1), (3, 2), (3, 6), (5, 7)] {
+            scenario.faults.push(Fault { at_us: 347926580, kind: FaultKind::Cut(NodeId(from), NodeId(to)) });
+        }
+        sound(&scenario);
+    }
 
     /// A registrar had changed its identifier, and one of two associations with a peer went on to be that of its namesake.
     #[test]
