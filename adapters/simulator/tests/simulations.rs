@@ -74,9 +74,12 @@ fn registrars_with_the_same_identifier_part() {
 }
 
 #[test]
-fn a_registrar_with_thousands_of_elements_is_taken_over_step_by_step() {
+fn registrars_with_thousands_of_elements_take_each_other_over_step_by_step() {
+    // They do not hear each other, but the elements hear both.
     let mut scenario = Scenario::calm(1, 2, 6_000, 0);
-    scenario.faults.push(Fault { at_us: 60 * SECOND, kind: FaultKind::Crash(NodeId(0)) });
+    for (from, to) in [(0, 1), (1, 0)] {
+        scenario.faults.push(Fault { at_us: 60 * SECOND, kind: FaultKind::Cut(NodeId(from), NodeId(to)) });
+    }
     sound(&scenario);
 }
 
