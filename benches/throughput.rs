@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant as Clock};
 
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::registrar::{Rates, Registrar, RegistrarConfig};
 use rserpool::wire::asap::{Body, HandleResolution, HandleResolutionResponse, Message, Registration};
 use rserpool::wire::enrp;
 use rserpool::wire::{
@@ -98,6 +98,8 @@ impl Server {
         let mut config = RegistrarConfig::new(EndpointBuf::single(Protocol::Sctp, address, 9901), 1);
         config.resolution_items = 3;
         config.limits.associations = 1 << 20;
+        config.limits.association_rates = Rates::UNLIMITED;
+        config.limits.rates = Rates::UNLIMITED;
         let mut server = Self { registrar: Registrar::new(config), now: Instant::from_millis(1), octets_sent: 0 };
         server.input(Input::Timeout);
         assert!(server.registrar.is_serving());

@@ -2,6 +2,7 @@
 
 use super::Registrar;
 use super::event::{Event, RemovalReason};
+use super::guard::Request;
 use super::monitors::Monitor;
 use super::outbox::Record;
 use crate::asap_input::receive;
@@ -39,10 +40,10 @@ impl Registrar {
         let Some(message) = receive(octets, |reply| send(outbox, association, reply)) else { return };
         match message.body {
             Body::Registration(registration) => self.registration(now, association, &registration),
-            Body::Deregistration(element) => self.deregistration(association, element),
-            Body::HandleResolution(request) => self.handle_resolution(association, &request),
+            Body::Deregistration(element) => self.deregistration(now, association, element),
+            Body::HandleResolution(request) => self.handle_resolution(now, association, &request),
             Body::EndpointKeepAliveAck(element) => self.keep_alive_ack(now, association, element),
-            Body::EndpointUnreachable(element) => self.unreachable(now, element),
+            Body::EndpointUnreachable(element) => self.unreachable(now, association, element),
             // What other roles are to handle, and errors: nothing to be done about them here.
             _ => {}
         }
@@ -57,6 +58,14 @@ impl Registrar {
         // RFC 5352 §2.2.1: only over SCTP.
         if peer.as_endpoint().protocol != Protocol::Sctp {
             self.refuse(association, reference, &ErrorCause::new(CauseCode::UNSPECIFIED_ERROR));
+            return;
+        }
+        if !self.admits(now, association, Request::Registration) {
+            self.refuse(association, reference, &ErrorCause::new(CauseCode::LACK_OF_RESOURCES));
+            return;
+        }
+        if !self.has_own_addresses(association, &element) {
+            self.refuse(association, reference, &ErrorCause::invalid_transport(element.user_transport));
             return;
         }
         // RFC 5354 §3.12.4: what is offered under a policy that nobody here knows could not be kept.
@@ -112,17 +121,27 @@ impl Registrar {
     }
 
     /// RFC 5352 §3.2.
-    fn deregistration(&mut self, association: AssociationId, element: ElementReference<'_>) {
-        if let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) {
+    fn deregistration(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
+        let index = self.handlespace.find(element.pool_handle, element.identifier);
+        let cause = if !self.admits(now, association, Request::Registration) {
+            Some(CauseCode::LACK_OF_RESOURCES)
+        } else if index.is_some_and(|index| !self.speaks_for(association, index)) {
+            Some(CauseCode::REJECTED_DUE_TO_SECURITY_CONSIDERATIONS)
+        } else {
+            None
+        };
+        let causes = cause.map(|code| [ErrorCause::new(code)]);
+        if let Some(index) = index.filter(|_| causes.is_none()) {
             self.remove_element(index, RemovalReason::Deregistered);
         }
         // An element that is not known counts as deregistered.
-        let response = DeregistrationResponse { element, error: None };
+        let response = DeregistrationResponse { element, error: causes.as_ref().map(|causes| Sequence::new(causes)) };
         self.send_asap(association, &Body::DeregistrationResponse(response).into());
     }
 
     /// RFC 5352 §3.3.
-    fn handle_resolution(&mut self, association: AssociationId, request: &HandleResolution<'_>) {
+    fn handle_resolution(&mut self, now: Instant, association: AssociationId, request: &HandleResolution<'_>) {
+        let admitted = self.admits(now, association, Request::Resolution);
         let asked = request.items.and_then(|items| usize::try_from(items).ok()).filter(|items| *items > 0);
         let items = asked.unwrap_or(usize::MAX).min(self.config.resolution_items);
         let Self { handlespace, outbox, scratch, .. } = self;
@@ -134,7 +153,7 @@ impl Registrar {
             pool_elements: Sequence::empty(),
             error: None,
         };
-        let resolution = handlespace.resolve(pool_handle, items);
+        let resolution = if admitted { handlespace.resolve(pool_handle, items) } else { None };
         let mut first_policy = None;
         scratch.clear();
         for element in resolution.iter().flat_map(Resolution::elements) {
@@ -151,6 +170,7 @@ impl Registrar {
             first_policy = first_policy.or(Some(view.policy));
         }
         let causes = match (&resolution, first_policy) {
+            _ if !admitted => [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)],
             (None, _) => [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)],
             // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
             (Some(_), None) => [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)],
@@ -168,7 +188,10 @@ impl Registrar {
 
     /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end. This goes for any element, not only for
     /// those that the registrar owns.
-    fn unreachable(&mut self, now: Instant, element: ElementReference<'_>) {
+    fn unreachable(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
+        if !self.admits(now, association, Request::Report) {
+            return;
+        }
         let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
         if self.monitors.get(index).is_none() {
             self.monitors.insert(index, Monitor::new(None));
@@ -176,13 +199,15 @@ impl Registrar {
         let Some(monitor) = self.monitors.get_mut(index) else { return };
         monitor.reports = monitor.reports.saturating_add(1);
         let too_many = monitor.reports > self.config.max_bad_pe_report;
+        let is_asked = monitor.asked;
         self.event(Event::UnreachableReported {
             pool_handle: element.pool_handle.octets().into(),
             identifier: element.identifier,
         });
         if too_many {
             self.remove_element(index, RemovalReason::Reported);
-        } else {
+        } else if !is_asked {
+            // One that has not answered yet need not be asked again (RFC 5353 §6.1, threat 9).
             self.send_keep_alive(now, index);
         }
     }

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::guard::Counts;
 use crate::endpoint::{Endpoint, EndpointBuf, Protocol};
 use crate::handlespace::ElementIndex;
 use crate::machine::{AssociationId, AssociationNames, Purpose};
@@ -26,6 +27,7 @@ pub(super) struct Association {
     pub(super) purpose: Option<Purpose>,
     /// The registrar at the other end, once it is known.
     pub(super) server: Option<ServerIdentifier>,
+    pub(super) counts: Counts,
     /// The elements that registered here, or that are to get a keep-alive.
     pub(super) elements: BTreeSet<ElementIndex>,
 }
@@ -60,6 +62,13 @@ impl Associations {
         if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
             self.insert(association, peer, Standing::Open, None);
         }
+        // There may be more addresses than are kept to speak to.
+        self.index(association, peer);
+    }
+
+    /// Whether the other end of an association has this address.
+    pub(super) fn has_address(&self, association: AssociationId, address: IpAddr) -> bool {
+        self.get(association).is_some_and(|entry| entry.keys.iter().any(|(_, _, own)| *own == address))
     }
 
     /// A new association that is to be opened to `peer`.
@@ -72,7 +81,15 @@ impl Associations {
     fn insert(&mut self, association: AssociationId, peer: EndpointBuf, standing: Standing, purpose: Option<Purpose>) {
         let endpoint = peer.clone();
         let keys = Vec::new();
-        let entry = Association { peer, keys, standing, purpose, server: None, elements: BTreeSet::new() };
+        let entry = Association {
+            peer,
+            keys,
+            standing,
+            purpose,
+            server: None,
+            counts: Counts::default(),
+            elements: BTreeSet::new(),
+        };
         self.entries.insert(association, entry);
         self.index(association, endpoint.as_endpoint());
     }

@@ -45,6 +45,8 @@ pub struct RegistrarConfig {
     pub max_bad_pe_report: u8,
     /// T6-Serverannounce: the time between announcements, of all registrars together. Default 1 s.
     pub t6_serverannounce: Duration,
+    /// Whether elements have to have the addresses of their associations. Default: they have to.
+    pub addresses: AddressCheck,
     /// How many elements a handle resolution gives, at most. Default 64.
     pub resolution_items: usize,
     /// Whose habits to follow.
@@ -63,6 +65,36 @@ pub enum Announcements {
     On,
 }
 
+/// Which addresses an element may register, and who may deregister it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum AddressCheck {
+    /// Those of the association that it registers on, as RFC 5352 §2.2.1 has it; and whoever comes from one of them may
+    /// deregister it.
+    #[default]
+    OfAssociation,
+    /// Any, and anyone may. For elements behind address translation, or whose transport does not tell all addresses of
+    /// an association.
+    Any,
+}
+
+/// How many requests there may be in a second. What goes over it is answered with "Lack of Resources", or, if it is a report,
+/// not heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Registrations and deregistrations.
+    pub registrations: u32,
+    /// Handle resolutions.
+    pub resolutions: u32,
+    /// Reports that an element cannot be reached.
+    pub reports: u32,
+}
+
+impl Rates {
+    pub(super) const NONE: Self = Self { registrations: 0, resolutions: 0, reports: 0 };
+    /// As many as there are.
+    pub const UNLIMITED: Self = Self { registrations: u32::MAX, resolutions: u32::MAX, reports: u32::MAX };
+}
+
 /// How much a registrar takes. An element that it takes has to fit into a message to its peers: larger limits than
 /// 16,384 octets of a pool handle and 32,768 of an element count as these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +104,10 @@ pub struct RegistrarLimits {
     pub handlespace: HandlespaceLimits,
     /// Associations at a time; further ones are aborted. Default 100,000.
     pub associations: usize,
+    /// Requests on one association. Default 10,000 registrations, 100,000 resolutions, 10 reports.
+    pub association_rates: Rates,
+    /// Requests in all. Default 1,000,000 registrations, 10,000,000 resolutions, 10,000 reports.
+    pub rates: Rates,
     /// Peers; messages of further ones are not listened to. Default 256.
     pub peers: usize,
     /// How many elements one ENRP_HANDLE_TABLE_RESPONSE holds. Default 128.
@@ -88,6 +124,8 @@ impl Default for RegistrarLimits {
         Self {
             handlespace: HandlespaceLimits::default(),
             associations: 100_000,
+            association_rates: Rates { registrations: 10_000, resolutions: 100_000, reports: 10 },
+            rates: Rates { registrations: 1_000_000, resolutions: 10_000_000, reports: 10_000 },
             peers: 256,
             table_response_elements: 128,
             downloads: 64,
@@ -116,6 +154,7 @@ impl RegistrarConfig {
             keep_alive_timeout: Duration::from_secs(5),
             max_bad_pe_report: 3,
             t6_serverannounce: Duration::from_secs(1),
+            addresses: AddressCheck::OfAssociation,
             resolution_items: 64,
             profile: Profile::Rfc,
             limits: RegistrarLimits::default(),

@@ -8,6 +8,7 @@ mod asap;
 mod associations;
 mod config;
 mod event;
+mod guard;
 mod identity;
 mod keep_alive;
 mod monitors;
@@ -21,11 +22,12 @@ mod timers;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::config::{Announcements, RegistrarConfig, RegistrarLimits};
+pub use self::config::{AddressCheck, Announcements, Rates, RegistrarConfig, RegistrarLimits};
 pub use self::event::{RegistrarEvent, RemovalReason};
 
 use self::associations::Associations;
 use self::event::Event;
+use self::guard::Counts;
 use self::monitors::Monitors;
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
@@ -82,6 +84,8 @@ pub struct Registrar {
     /// The elements that this registrar owns or asks, and how they are.
     monitors: Monitors,
     associations: Associations,
+    /// What all associations together have asked for.
+    counts: Counts,
     configured: alloc::vec::Vec<ConfiguredPeer>,
     peers: BTreeMap<ServerIdentifier, Peer>,
     /// The takeovers that this registrar has initiated, by target.
@@ -123,6 +127,7 @@ impl Registrar {
             handlespace,
             monitors: Monitors::default(),
             associations: Associations::default(),
+            counts: Counts::default(),
             configured,
             peers: BTreeMap::new(),
             takeovers: BTreeMap::new(),

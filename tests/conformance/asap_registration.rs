@@ -52,7 +52,7 @@ fn an_element_that_does_not_register_again_is_removed_when_its_life_ends() {
     let mut net = Network::new();
     // No keep-alive finds out before that nobody is there.
     let registrar = net.registrar_with(&[], |config| config.keep_alive_interval = Duration::from_secs(36_000));
-    let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let addresses = [crate::network::STRANGER];
     for (identifier, life) in [(8, RegistrationLife(60)), (9, RegistrationLife::INFINITE)] {
         let pool_element = PoolElement {
             identifier: PeIdentifier(identifier),
@@ -103,11 +103,11 @@ fn a_registration_that_differs_from_its_pool_is_rejected_with_its_cause() {
         net.inject(registrar, ASAP, &octets);
         net.run(SECOND);
     };
-    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let tcp = Transport::ip(rserpool::wire::param::transport::IpProtocol::Tcp, 80, localhost);
+    let here = crate::network::STRANGER;
+    let tcp = Transport::ip(rserpool::wire::param::transport::IpProtocol::Tcp, 80, here);
     try_transport(&mut net, tcp);
     assert!(net.has(registrar, &format!("{:?}", CauseCode::INCONSISTENT_TRANSPORT_TYPE)));
-    try_transport(&mut net, Transport::sctp(80, TransportUse::DataOnly, &[localhost]));
+    try_transport(&mut net, Transport::sctp(80, TransportUse::DataOnly, &[here]));
     assert!(net.has(registrar, &format!("{:?}", CauseCode::INCONSISTENT_DATA_CONTROL_CONFIGURATION)));
     assert_eq!(net.table(registrar), [(1, 0x100)]);
 }

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod asap_guard;
 mod asap_registration;
 mod asap_resolution;
 mod enrp_arbitration;

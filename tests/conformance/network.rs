@@ -23,6 +23,9 @@ const ENRP_PORT: u16 = 9901;
 const SERVICE_PORT: u16 = 7000;
 const USER_PORTS: u16 = 50_000;
 
+/// Where whoever is no node comes from.
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 /// Names a node.
 pub(crate) type NodeId = usize;
 
@@ -226,7 +229,7 @@ impl Network {
     /// Sends octets to a node on a new association, as a stranger would.
     pub(crate) fn inject(&mut self, to: NodeId, protocol: PayloadProtocol, octets: &[u8]) -> AssociationId {
         let association = self.new_accepted();
-        let stranger = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000 + self.accepted as u16);
+        let stranger = (STRANGER, 40_000 + self.accepted as u16);
         self.deliver(Duration::ZERO, to, Delivery::Accepted(association, stranger));
         self.inject_on(to, association, protocol, octets);
         association

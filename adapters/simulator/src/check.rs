@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rserpool::handlespace::Cursor;
 use rserpool::registrar::Registrar;
 use rserpool::wire::asap::{Body, Message};
-use rserpool::wire::{PayloadProtocol, ServerIdentifier};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, ServerIdentifier};
 
 use crate::node::{Node, Role, Wanted};
 use crate::scenario::{NodeId, Scenario};
@@ -163,6 +163,10 @@ fn wrong_checksum(registrar: &Registrar) -> Option<ServerIdentifier> {
     sums.into_iter().find(|(home, sum)| handlespace.checksum(*home).0 != folded(*sum)).map(|(home, _)| home)
 }
 
+/// How long it takes until an association that was lost by chance makes no difference any more: the next presence, and an
+/// audit.
+pub(crate) const EXTENSION_US: u64 = 60_000_000;
+
 /// For how long it is counted what a quiet cluster costs.
 pub(crate) const COST_US: u64 = 120_000_000;
 
@@ -217,14 +221,19 @@ fn table(registrar: &Registrar) -> Table {
     entries.collect()
 }
 
-/// Whether two registrars hold the same, without making copies of it.
-fn is_same(one: &Registrar, other: &Registrar) -> bool {
-    let (one, other) = (one.handlespace(), other.handlespace());
-    one.len() == other.len()
-        && one.read_from(Cursor::START, None).all(|(element, _)| {
+/// The first element that two registrars do not know alike, found without making copies of all.
+fn difference(one: &Registrar, other: &Registrar) -> Option<PeIdentifier> {
+    let missing_or_other = |one: &Registrar, other: &Registrar| {
+        let (one, other) = (one.handlespace(), other.handlespace());
+        one.read_from(Cursor::START, None).find_map(|(element, _)| {
             let there = other.find(one.pool_handle(element), element.identifier());
-            there.and_then(|index| other.element(index)).is_some_and(|there| there.octets() == element.octets())
+            let is_same =
+                there.and_then(|index| other.element(index)).is_some_and(|it| it.octets() == element.octets());
+            (!is_same).then(|| element.identifier())
         })
+    };
+    let found = missing_or_other(one, other);
+    if one.handlespace().len() == other.handlespace().len() { found } else { found.or(missing_or_other(other, one)) }
 }
 
 /// After a quiet time the cluster is as it should be.
@@ -269,8 +278,8 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
         if let Some(target) = registrar.takeovers().next() {
             violated(format!("it is still about to take over {target}"));
         }
-        if first.is_some_and(|first| !is_same(registrar, first)) {
-            violated("its table differs from the first registrar's".into());
+        if let Some(element) = first.and_then(|first| difference(registrar, first)) {
+            violated(format!("its table differs from the first registrar's in the element {element}"));
         }
         if let Some(home) = wrong_checksum(registrar) {
             violated(format!("its checksum for {home} is wrong"));

@@ -36,6 +36,9 @@ pub struct Report {
     pub trace: Vec<TraceEntry>,
 }
 
+/// How often the end is put off.
+const MANY_EXTENSIONS: usize = 20;
+
 /// So many broken promises are enough.
 const MANY_VIOLATIONS: usize = 20;
 
@@ -105,10 +108,18 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     simulation.run_checked_until(end.saturating_sub(check::COST_US).max(scenario.faults_until_us));
     let sent_before = simulation.sent_in_all.clone();
     simulation.run_checked_until(end);
-    check::settled(&mut simulation, &before);
     if scenario.quiet_us >= 2 * check::COST_US {
         check::cost(&mut simulation, &sent_before);
     }
+    // Packets are lost all the time, and now and then an association with them. Then it takes a while again.
+    for _ in 0..MANY_EXTENSIONS {
+        let quiet = simulation.truth.quiet_for(simulation.now);
+        if quiet >= check::EXTENSION_US || scenario.quiet_us < check::EXTENSION_US {
+            break;
+        }
+        simulation.run_checked_until(simulation.now + check::EXTENSION_US - quiet);
+    }
+    check::settled(&mut simulation, &before);
     let (requests, answered) = check::requests(&simulation);
     Report {
         digest: simulation.trace.digest(),

@@ -46,6 +46,11 @@ impl Truth {
         self.unheard_at = now;
     }
 
+    /// For how long everybody has heard everybody.
+    pub(crate) const fn quiet_for(&self, now: u64) -> u64 {
+        now - self.unheard_at
+    }
+
     /// A registrar has taken another one over. If all hear each other, nobody else has.
     pub(crate) fn taken_over(&mut self, now: u64, target: ServerIdentifier, by: NodeId) -> Option<NodeId> {
         if now - self.unheard_at <= SETTLING_US {

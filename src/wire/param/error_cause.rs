@@ -123,6 +123,12 @@ impl<'a> ErrorCause<'a> {
         Self { code: CauseCode::INVALID_VALUES, information: CauseInformation::Policy(policy) }
     }
 
+    /// "Invalid Values" with a transport that is not the sender's.
+    #[must_use]
+    pub const fn invalid_transport(transport: Transport<'a>) -> Self {
+        Self { code: CauseCode::INVALID_VALUES, information: CauseInformation::Transport(transport) }
+    }
+
     /// "Inconsistent Pooling Policy" with the pool's policy.
     #[must_use]
     pub const fn inconsistent_pooling_policy(policy: Policy<'a>) -> Self {

@@ -1,0 +1,135 @@
+//! What elements and users may say, and how often (RFC 5352 §2.2.1, RFC 5353 §6.1 threats 1, 8 and 9).
+
+use rserpool::registrar::{AddressCheck, Rates};
+use rserpool::wire::asap::{Body, ElementReference, HandleResolution, Message, message_type};
+use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle};
+use rserpool::{AssociationId, Input};
+
+use crate::scripted::{Done, Element, Scripted, element};
+
+fn reference(identifier: u32) -> ElementReference<'static> {
+    ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) }
+}
+
+fn says(scripted: &mut Scripted, association: AssociationId, body: Body<'_>) {
+    let message = Message::from(body);
+    let mut octets = vec![0; message.encoded_len()];
+    message.encode(&mut octets).unwrap();
+    scripted.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &octets });
+}
+
+/// The messages of one type that were sent on an association since this was asked last, and of each the first cause.
+fn answers(scripted: &mut Scripted, to: AssociationId, kind: u8) -> Vec<Option<CauseCode>> {
+    let sent = scripted.done().into_iter().filter_map(|done| match done {
+        Done::Says(association, PayloadProtocol::ASAP, octets) if association == to && octets[0] == kind => {
+            Some(octets)
+        }
+        _ => None,
+    });
+    sent.map(|octets| {
+        let error = match Message::decode(&octets).unwrap().message.body {
+            Body::RegistrationResponse(response) => response.error,
+            Body::DeregistrationResponse(response) => response.error,
+            Body::HandleResolutionResponse(response) => response.error,
+            _ => None,
+        };
+        error.and_then(|causes| causes.first()).map(|cause| cause.code)
+    })
+    .collect()
+}
+
+#[test]
+fn an_element_registers_no_addresses_but_those_of_its_association() {
+    let mut scripted = Scripted::new(&[]);
+    let association = scripted.accept(101);
+    scripted.registers_at(association, &Element { host: 102, ..element(1, 0) });
+    let answered = answers(&mut scripted, association, message_type::REGISTRATION_RESPONSE);
+    assert_eq!(answered, [Some(CauseCode::INVALID_VALUES)]);
+    assert_eq!(scripted.elements(), []);
+    scripted.registers_at(association, &Element { host: 101, ..element(1, 0) });
+    assert_eq!(scripted.elements().len(), 1);
+}
+
+#[test]
+fn a_registrar_may_be_told_not_to_mind_addresses() {
+    let mut scripted = Scripted::with(&[], |config| config.addresses = AddressCheck::Any);
+    let association = scripted.accept(101);
+    scripted.registers_at(association, &Element { host: 102, ..element(1, 0) });
+    assert_eq!(scripted.elements().len(), 1);
+}
+
+#[test]
+fn nobody_deregisters_an_element_from_somewhere_else() {
+    let mut scripted = Scripted::new(&[]);
+    scripted.registers(&element(1, 0));
+    let other = scripted.accept(66);
+    says(&mut scripted, other, Body::Deregistration(reference(1)));
+    let answered = answers(&mut scripted, other, message_type::DEREGISTRATION_RESPONSE);
+    assert_eq!(answered, [Some(CauseCode::REJECTED_DUE_TO_SECURITY_CONSIDERATIONS)]);
+    assert_eq!(scripted.elements().len(), 1);
+    // The element itself may, also over another association, as it does when it has lost its home.
+    let again = scripted.accept(100);
+    says(&mut scripted, again, Body::Deregistration(reference(1)));
+    assert_eq!(answers(&mut scripted, again, message_type::DEREGISTRATION_RESPONSE), [None]);
+    assert_eq!(scripted.elements(), []);
+}
+
+fn strict() -> Scripted {
+    let rates = Rates { registrations: 2, resolutions: 3, reports: 1 };
+    Scripted::with(&[], |config| config.limits.association_rates = rates)
+}
+
+#[test]
+fn too_many_registrations_in_a_second_are_refused_and_others_are_served() {
+    let mut scripted = strict();
+    let busy = scripted.accept(100);
+    for identifier in 1..=4 {
+        scripted.registers_at(busy, &element(identifier, 0));
+    }
+    let lack = Some(CauseCode::LACK_OF_RESOURCES);
+    assert_eq!(answers(&mut scripted, busy, message_type::REGISTRATION_RESPONSE), [None, None, lack, lack]);
+    let other = scripted.registers(&Element { host: 101, ..element(9, 0) });
+    assert_eq!(answers(&mut scripted, other, message_type::REGISTRATION_RESPONSE), [None]);
+    scripted.wait_seconds(1);
+    scripted.registers_at(busy, &element(3, 0));
+    assert_eq!(scripted.elements().len(), 4);
+}
+
+#[test]
+fn too_many_resolutions_in_a_second_are_answered_with_lack_of_resources() {
+    let mut scripted = strict();
+    scripted.registers(&element(1, 0));
+    let user = scripted.accept(66);
+    for _ in 0..5 {
+        let request = HandleResolution { pool_handle: PoolHandle::new(b"pool"), send_updates: false, items: None };
+        says(&mut scripted, user, Body::HandleResolution(request));
+    }
+    let lack = Some(CauseCode::LACK_OF_RESOURCES);
+    let answered = answers(&mut scripted, user, message_type::HANDLE_RESOLUTION_RESPONSE);
+    assert_eq!(answered, [None, None, None, lack, lack]);
+}
+
+#[test]
+fn a_flood_of_reports_costs_an_element_nothing() {
+    let mut scripted = strict();
+    let own = scripted.registers(&element(1, 0));
+    scripted.done();
+    let user = scripted.accept(66);
+    for _ in 0..100 {
+        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+    }
+    assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
+    assert_eq!(scripted.elements().len(), 1, "one report counts");
+}
+
+#[test]
+fn an_element_that_was_asked_is_not_asked_again_before_it_has_answered() {
+    let mut scripted = Scripted::new(&[]);
+    let own = scripted.registers(&element(1, 0));
+    scripted.done();
+    for user in [66, 67] {
+        let user = scripted.accept(user);
+        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+    }
+    assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
+}
