@@ -361,8 +361,8 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         let _ = send(&mut self.outbox, association, &message.into());
         if self.home_association() == Some(association) {
             self.home = keep_alive.server;
-        }
-        if keep_alive.new_home && self.home != keep_alive.server {
+        } else if keep_alive.new_home {
+            // Also the old one, if it comes over a new association: the old association has ended, or soon will.
             self.adopt(now, association, keep_alive.server);
         }
     }

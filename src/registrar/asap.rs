@@ -3,7 +3,7 @@
 use super::Registrar;
 use super::event::{Event, RemovalReason};
 use super::guard::Request;
-use super::monitors::Monitor;
+use super::monitors::{Monitor, Second};
 use super::outbox::Record;
 use crate::asap_input::receive;
 use crate::endpoint::Protocol;
@@ -247,7 +247,8 @@ impl Registrar {
                 entry.elements.insert(index);
             }
         }
-        self.monitors.insert(index, Monitor { confirmed: association.is_some(), ..Monitor::new(association) });
+        let confirmed = association.map(|_| Second::at(now));
+        self.monitors.insert(index, Monitor { confirmed, ..Monitor::new(association) });
         let expiry = self.config.profile.life_from_wire(life).map(|life| now + life);
         self.handlespace.set_timer(index, ElementTimer::Expiry, expiry);
         let next = self.random.around(self.config.keep_alive_interval);

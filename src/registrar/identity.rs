@@ -94,7 +94,7 @@ impl Registrar {
                 self.watch(now, index, None);
             }
             // Whoever has not said lately that this is its home may have another one by now.
-            if self.monitors.get(index).is_some_and(|monitor| monitor.confirmed || !is_watched) {
+            if self.monitors.get(index).is_some_and(|monitor| monitor.confirmed.is_some() || !is_watched) {
                 self.introduce(now, index);
             }
             self.announce_update(UpdateAction::AddPe, index);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::Registrar;
 use super::associations::{Association, Standing};
 use super::event::RemovalReason;
+use super::monitors::Second;
 use super::outbox::Record;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::{ElementIndex, ElementTimer};
@@ -49,7 +50,7 @@ impl Registrar {
         if let Some(monitor) = self.monitors.get_mut(index)
             && monitor.association.replace(association) != Some(association)
         {
-            monitor.confirmed = false;
+            monitor.confirmed = None;
         }
         if let Some(entry) = self.associations.get_mut(association) {
             entry.elements.insert(index);
@@ -85,7 +86,9 @@ impl Registrar {
         if monitor.association != Some(association) {
             return;
         }
-        monitor.confirmed |= monitor.home_unknown;
+        if monitor.home_unknown {
+            monitor.confirmed = Some(Second::at(now));
+        }
         monitor.home_unknown = false;
         monitor.asked = false;
         if self.owns(index) {
@@ -143,7 +146,7 @@ impl Registrar {
         let never_open = ended.standing == Standing::Opening;
         for index in ended.elements {
             if let Some(monitor) = self.monitors.get_mut(index) {
-                (monitor.association, monitor.confirmed) = (None, false);
+                (monitor.association, monitor.confirmed) = (None, None);
                 let (asked, claimed_by) = (monitor.asked, monitor.claimed_by);
                 if self.owns(index)
                     && let Some(peer) = self.peers.get_mut(&claimed_by)

@@ -2,9 +2,12 @@
 //! unreachable.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
 
 use crate::handlespace::ElementIndex;
 use crate::machine::AssociationId;
+use crate::time::Instant;
 use crate::wire::ServerIdentifier;
 
 /// An element under watch.
@@ -18,9 +21,9 @@ pub(super) struct Monitor {
     pub(super) home_unknown: bool,
     /// Whether it was sent a keep-alive that it has not answered yet.
     pub(super) asked: bool,
-    /// Whether it has said on this very association that this registrar is its home, by its registration or by its answer
-    /// to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
-    pub(super) confirmed: bool,
+    /// When it has said last, on this very association, that this registrar is its home, by its registration or by its
+    /// answer to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
+    pub(super) confirmed: Option<Second>,
     /// A peer that says to be its home, while the element itself has confirmed that this registrar is.
     pub(super) claimed_by: ServerIdentifier,
 }
@@ -32,9 +35,26 @@ impl Monitor {
             reports: 0,
             home_unknown: false,
             asked: false,
-            confirmed: false,
+            confirmed: None,
             claimed_by: ServerIdentifier::NONE,
         }
+    }
+}
+
+/// A time in full seconds, as it takes little room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Second(NonZeroU32);
+
+impl Second {
+    pub(super) fn at(now: Instant) -> Self {
+        let seconds = u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX - 1);
+        Self(NonZeroU32::MIN.saturating_add(seconds))
+    }
+
+    /// Whether it is no longer ago than this, give or take a second.
+    pub(super) fn is_within(self, duration: Duration, now: Instant) -> bool {
+        let elapsed = Self::at(now).0.get().saturating_sub(self.0.get());
+        u64::from(elapsed) <= duration.as_secs()
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Registrar;
 use super::event::Event;
+use super::monitors::Second;
 use super::peers::send;
 use super::startup::Phase;
 use super::timers::Timer;
@@ -48,11 +49,12 @@ impl Registrar {
                 if element.home == self.identifier {
                     return;
                 }
-                if self.may_take(update.pool_handle, element) {
-                    self.absorb(update.pool_handle, element);
-                } else if let Some(monitor) = known.and_then(|index| self.monitors.get_mut(index)) {
-                    // The element has gone to both, or what it says here is older. Soon it ends one of the associations.
-                    monitor.claimed_by = element.home;
+                let ours = known.filter(|index| self.owns(*index)).and_then(|index| self.monitors.get_mut(index));
+                let is_recent = |at: Second| at.is_within(self.config.max_time_no_response, now);
+                match ours {
+                    // The element has gone to both. Soon it ends one of the associations.
+                    Some(monitor) if monitor.confirmed.is_some_and(is_recent) => monitor.claimed_by = element.home,
+                    _ => self.absorb(update.pool_handle, element),
                 }
             }
             UpdateAction::DelPe => {
@@ -254,9 +256,9 @@ impl Registrar {
         }
     }
 
-    /// Whether a peer's claim to an element counts: not against the word of the element itself.
+    /// Whether a peer's claim to an element counts that may be old: not against the word of the element itself.
     fn may_take(&self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) -> bool {
         let Some(index) = self.handlespace.find(pool_handle, element.identifier) else { return true };
-        !(self.owns(index) && self.monitors.get(index).is_some_and(|monitor| monitor.confirmed))
+        !(self.owns(index) && self.monitors.get(index).is_some_and(|monitor| monitor.confirmed.is_some()))
     }
 }

@@ -325,3 +325,14 @@ fn an_element_that_registers_with_two_at_once_is_lost_by_neither() {
     scripted.presence(one, 1, 0, with_one(1));
     assert_eq!(scripted.said_of(one, HANDLE_TABLE_REQUEST).len(), 1);
 }
+
+#[test]
+fn news_of_an_element_that_comes_later_than_its_own_word_is_newer() {
+    // Elements of others may leave their associations open.
+    let mut scripted = Scripted::new(&[]);
+    let one = scripted.comes(1);
+    scripted.registers(&element(1, 0));
+    scripted.wait_seconds(10);
+    scripted.update(one, peer(1), UpdateAction::AddPe, &element(1, peer(1)));
+    assert_eq!(scripted.elements(), [(1, peer(1))]);
+}

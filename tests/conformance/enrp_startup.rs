@@ -114,3 +114,22 @@ fn elements_are_sent_elsewhere_while_a_registrar_starts_up() {
     let element = net.element("pool", 1, &[starting, serving]);
     net.wait(Duration::from_secs(30), |net| net.has(element, "Registered"));
 }
+
+#[test]
+fn a_registrar_that_comes_back_under_its_old_identifier_is_the_home_of_its_elements_again() {
+    let mut net = Network::new();
+    let (first, second) = (net.registrar(&[]), 1);
+    net.registrar(&[first]);
+    net.run(SECOND);
+    let element = net.element("pool", 1, &[second]);
+    net.run(SECOND);
+    // It is back before anyone has missed it; the element's association is still open, as far as the element knows.
+    net.restart_registrar(second, &[first]);
+    net.wait(SECOND, |net| net.is_serving(second));
+    net.run(Duration::from_millis(100));
+    assert_eq!(net.table(second), [(1, 0x101)]);
+    net.with_element(element, |element, now| element.deregister(now));
+    net.run(SECOND);
+    assert_eq!(net.messages(element, second, PayloadProtocol::ASAP, 2).len(), 1, "the element speaks to it");
+    assert_eq!(net.table(first), []);
+}

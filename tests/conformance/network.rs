@@ -166,6 +166,18 @@ impl Network {
         self.add(Role::User(Box::new(user)))
     }
 
+    /// A registrar's process ends and starts again, and nobody has noticed yet.
+    pub(crate) fn restart_registrar(&mut self, node: NodeId, peers: &[NodeId]) {
+        self.kill(node);
+        let enrp = |node| EndpointBuf::single(Protocol::Sctp, address(node), ENRP_PORT);
+        let mut config = RegistrarConfig::new(enrp(node), node as u64);
+        config.identifier = ServerIdentifier(0x100 + node as u32);
+        config.peers = peers.iter().map(|peer| enrp(*peer)).collect();
+        self.nodes[node].role = Role::Registrar(Box::new(Registrar::new(config)));
+        self.nodes[node].alive = true;
+        self.pump(node);
+    }
+
     /// Gives a registrar to `act`, and carries out what that leads to.
     pub(crate) fn with_registrar<R>(&mut self, node: NodeId, act: impl FnOnce(&mut Registrar, Instant) -> R) -> R {
         let now = self.now;

@@ -108,7 +108,7 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     simulation.run_checked_until(end.saturating_sub(check::COST_US).max(scenario.faults_until_us));
     let sent_before = simulation.sent_in_all.clone();
     simulation.run_checked_until(end);
-    if scenario.quiet_us >= 2 * check::COST_US {
+    if scenario.quiet_us >= 2 * check::COST_US && simulation.truth.quiet_for(simulation.now) >= check::COST_US {
         check::cost(&mut simulation, &sent_before);
     }
     // Packets are lost all the time, and now and then an association with them. Then it takes a while again.
