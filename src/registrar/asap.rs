@@ -205,7 +205,7 @@ impl Registrar {
             identifier: element.identifier,
         });
         if too_many {
-            self.remove_element(index, RemovalReason::Reported);
+            self.expel(index, RemovalReason::Reported);
         } else if !is_asked {
             // One that has not answered yet need not be asked again (RFC 5353 §6.1, threat 9).
             self.send_keep_alive(now, index);

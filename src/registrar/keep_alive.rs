@@ -122,14 +122,20 @@ impl Registrar {
     /// It is time for a keep-alive, or its answer has not come. RFC 5352 §3.5: an element that cannot be reached MUST be
     /// removed.
     pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
-        let Some(monitor) = self.monitors.get(index).copied() else { return };
+        let Some(monitor) = self.monitors.get(index) else { return };
         if !monitor.asked {
             self.send_keep_alive(now, index);
             return;
         }
-        self.remove_element(index, RemovalReason::Unreachable);
-        // Should it come to itself again, it has to learn that it is a member no more.
-        if let Some(association) = monitor.association
+        self.expel(index, RemovalReason::Unreachable);
+    }
+
+    /// Removes an element, and ends its association, unless others use it: should it live, or come to itself again, it
+    /// has to learn that it is a member no more.
+    pub(super) fn expel(&mut self, index: ElementIndex, reason: RemovalReason) {
+        let association = self.monitors.get(index).and_then(|monitor| monitor.association);
+        self.remove_element(index, reason);
+        if let Some(association) = association
             && self
                 .associations
                 .get(association)

@@ -1,7 +1,8 @@
 //! The registrar, which the RFCs also call ENRP server: it keeps the handlespace, serves elements and users
 //! (ASAP, RFC 5352), and agrees with its peers and takes over from those that die (ENRP, RFC 5353).
 //!
-//! One file an affair: [`asap`](self) requests, keep-alives, peers, start-up, synchronization, takeover.
+//! One file an affair: requests of elements and users and who may have them, keep-alives, peers, announcements, identifiers,
+//! start-up, synchronization, takeover.
 
 mod announce;
 mod asap;

@@ -133,3 +133,19 @@ fn an_element_that_was_asked_is_not_asked_again_before_it_has_answered() {
     }
     assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
 }
+
+#[test]
+fn an_element_that_was_removed_on_reports_finds_out_and_comes_back() {
+    let mut scripted = Scripted::new(&[]);
+    let own = scripted.registers(&element(1, 0));
+    // MAX-BAD-PE-REPORT is 3.
+    for user in 66..70 {
+        let user = scripted.accept(user);
+        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+    }
+    assert_eq!(scripted.elements(), []);
+    assert!(scripted.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == own)));
+    // It looks for a home again.
+    scripted.registers(&element(1, 0));
+    assert_eq!(scripted.elements().len(), 1);
+}
