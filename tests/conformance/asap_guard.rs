@@ -149,3 +149,45 @@ fn an_element_that_was_removed_on_reports_finds_out_and_comes_back() {
     scripted.registers(&element(1, 0));
     assert_eq!(scripted.elements().len(), 1);
 }
+
+#[test]
+fn what_cannot_be_understood_is_reported_by_asap_error_and_an_error_is_not_answered() {
+    let mut scripted = Scripted::new(&[]);
+    let user = scripted.accept(66);
+    let says_octets = |scripted: &mut Scripted, octets: &[u8]| {
+        scripted.input(Input::Message { association: user, protocol: PayloadProtocol::ASAP, octets });
+        let said = scripted.done().into_iter().filter_map(|done| match done {
+            Done::Says(to, PayloadProtocol::ASAP, octets) if to == user => Some(octets),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    // Type 0x41: discard and report. ASAP_ERROR, length 16: Operation Error (0xc), length 12, "Unrecognized Message"
+    // (0x2), length 8, and the message.
+    let answered = says_octets(&mut scripted, &[0x41, 0, 0, 4]);
+    assert_eq!(answered, [[0xe, 0, 0, 16, 0, 0xc, 0, 12, 0, 2, 0, 8, 0x41, 0, 0, 4]]);
+    // Type 0x81: discard in silence.
+    assert!(says_octets(&mut scripted, &[0x81, 0, 0, 4]).is_empty());
+    assert!(says_octets(&mut scripted, &answered[0]).is_empty());
+}
+
+#[test]
+fn registrars_together_announce_themselves_about_once_a_t6() {
+    use rserpool::MulticastGroup;
+    use rserpool::registrar::Announcements;
+    let mut scripted = Scripted::with(&[], |config| config.announcements = Announcements::On);
+    // It listens for others first.
+    scripted.wait_seconds(5);
+    let announced = |scripted: &mut Scripted, seconds| {
+        scripted.done();
+        scripted.wait_seconds(seconds);
+        let asap = |done: &&Done| matches!(done, Done::Announces(MulticastGroup::Asap, _));
+        scripted.done().iter().filter(asap).count()
+    };
+    // (N + 1) x T6, with a T6 of 1 s: alone, then with two others.
+    assert_eq!(announced(&mut scripted, 12), 12);
+    scripted.comes(1);
+    scripted.comes(2);
+    scripted.wait_seconds(1);
+    assert_eq!(announced(&mut scripted, 12), 4);
+}

@@ -1,9 +1,12 @@
 //! The server hunt (RFC 5352 §3.6).
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::wire::PayloadProtocol;
+use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::wire::asap::message_type;
+use rserpool::wire::{PayloadProtocol, PeIdentifier, TransportUse};
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
 
 use crate::network::Network;
 
@@ -54,8 +57,8 @@ fn an_element_whose_home_dies_registers_with_another_registrar() {
     let second = net.registrar(&[]);
     net.with_element(element, |element, _| {
         element
-            .add_registrar(rserpool::EndpointBuf::single(
-                rserpool::Protocol::Sctp,
+            .add_registrar(EndpointBuf::single(
+                Protocol::Sctp,
                 crate::network::address(second),
                 crate::network::ASAP_PORT,
             ))
@@ -94,4 +97,56 @@ fn a_registrar_that_takes_nobody_yet_is_not_asked_as_fast_as_the_network_allows(
     let attempts = net.attempts.iter().filter(|(_, node)| *node == element).count();
     assert!(attempts <= 5, "{attempts} in four seconds");
     net.wait(Duration::from_secs(20), |net| net.has(element, "Registered"));
+}
+
+/// An element alone, and the endpoints that it asks for.
+struct Alone {
+    element: PoolElement,
+    now: Instant,
+}
+
+impl Alone {
+    /// Lets seconds pass, and returns at how many of them an association was asked for.
+    fn wait(&mut self, seconds: u64) -> Vec<(u64, AssociationId)> {
+        let (start, end) = (self.now, self.now + Duration::from_secs(seconds));
+        let mut asked = Vec::new();
+        loop {
+            while let Some(action) = self.element.poll_action() {
+                if let Action::Open { association, .. } = action {
+                    asked.push((self.now.since(start).as_millis() as u64 / 1_000, association));
+                }
+            }
+            let Some(at) = self.element.poll_timeout().filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            self.element.handle(self.now, Input::Timeout);
+        }
+        self.now = end;
+        asked
+    }
+}
+
+fn alone() -> Alone {
+    let service = UserTransport::sctp(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 7, TransportUse::DataPlusControl).unwrap();
+    let mut element = PoolElement::new(ElementConfig::new(b"pool", PeIdentifier(1), service).unwrap());
+    let now = Instant::from_millis(1);
+    element.register(now);
+    Alone { element, now }
+}
+
+#[test]
+fn an_association_sets_t5_back_to_its_first_value() {
+    let mut alone = alone();
+    alone.element.add_registrar(EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863)).unwrap();
+    // Rounds after 10 and 20 s more.
+    let asked = alone.wait(35);
+    assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [10, 30]);
+    let (_, association) = asked[1];
+    let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 3863 };
+    alone.element.handle(alone.now, Input::Opened { association, peer });
+    alone.wait(15);
+    let lost = Input::Closed { association, reason: CloseReason::Lost };
+    alone.element.handle(alone.now, lost);
+    let asked = alone.wait(35);
+    assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 10, 30]);
 }
