@@ -150,3 +150,21 @@ fn an_association_sets_t5_back_to_its_first_value() {
     let asked = alone.wait(35);
     assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 10, 30]);
 }
+
+#[test]
+fn an_announcement_is_valid_for_t7_which_each_further_one_starts_anew() {
+    use rserpool::MulticastGroup;
+    let service = UserTransport::sctp(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 7, TransportUse::DataPlusControl).unwrap();
+    let mut element: PoolElement = PoolElement::new(ElementConfig::new(b"pool", PeIdentifier(1), service).unwrap());
+    // ASAP_SERVER_ANNOUNCE, length 24: server 9; SCTP, length 16: port 3863, data only; IPv4, length 8: 10.0.0.9.
+    let announcement = [0xa, 0, 0, 24, 0, 0, 0, 9, 0, 4, 0, 16, 0xf, 0x17, 0, 0, 0, 1, 0, 8, 10, 0, 0, 9];
+    let mut hears = |seconds: u64| {
+        let now = Instant::ZERO + Duration::from_secs(seconds);
+        let from = std::net::SocketAddr::from(([10, 0, 0, 9], 3863));
+        element.handle(now, Input::Datagram { group: MulticastGroup::Asap, from, octets: &announcement });
+        element.poll_timeout()
+    };
+    // It hunts for nobody: T7 is all that it waits for.
+    assert_eq!(hears(10), Some(Instant::ZERO + Duration::from_secs(15)));
+    assert_eq!(hears(13), Some(Instant::ZERO + Duration::from_secs(18)));
+}
