@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use plotters::prelude::*;
+use rserpool::Random;
 use rserpool::handlespace::{Handlespace, HandlespaceLimits};
 use rserpool::wire::{
     PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
@@ -77,21 +78,13 @@ impl Scheme {
     }
 }
 
-/// SplitMix64.
-struct Numbers(u64);
+/// From 0 to 1, without it.
+fn unit(numbers: &mut Random) -> f64 {
+    (numbers.u64() >> 11) as f64 / (1u64 << 53) as f64
+}
 
-impl Numbers {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn exponential(&mut self, mean: f64) -> f64 {
-        -mean * (1.0 - self.unit()).ln()
-    }
+fn exponential(numbers: &mut Random, mean: f64) -> f64 {
+    -mean * (1.0 - unit(numbers)).ln()
 }
 
 /// A request at a server.
@@ -141,7 +134,7 @@ struct Outcome {
 
 /// `None` if a server gets more than it can ever do.
 fn simulate(scheme: Scheme, capacities: [f64; SERVERS], load: f64, seed: u64) -> Option<Outcome> {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Random::new(seed);
     let mut space = Handlespace::new(HandlespaceLimits::default(), seed);
     let mut servers = capacities.map(|capacity| Server { capacity, requests: Vec::new(), done: 0.0 });
     let register = |space: &mut Handlespace, number: usize, server: &Server| {
@@ -161,7 +154,7 @@ fn simulate(scheme: Scheme, capacities: [f64; SERVERS], load: f64, seed: u64) ->
         register(&mut space, number, server);
     }
     let between = 1.0 / (load * SERVERS as f64);
-    let (mut now, mut came, mut next_request, mut next_word) = (0.0, 0, numbers.exponential(between), LATE);
+    let (mut now, mut came, mut next_request, mut next_word) = (0.0, 0, exponential(&mut numbers, between), LATE);
     let (mut answers, mut response, mut speed) = (0.0, 0.0, 0.0);
     let mut started = 0.0;
     while came < REQUESTS {
@@ -180,7 +173,7 @@ fn simulate(scheme: Scheme, capacities: [f64; SERVERS], load: f64, seed: u64) ->
                 register(&mut space, number, server);
             }
         } else if now == next_request {
-            next_request = now + numbers.exponential(between);
+            next_request = now + exponential(&mut numbers, between);
             came += 1;
             if came == WARM_UP {
                 started = now;
@@ -188,7 +181,7 @@ fn simulate(scheme: Scheme, capacities: [f64; SERVERS], load: f64, seed: u64) ->
             }
             let resolution = space.resolve(POOL, 1).expect("the pool is there");
             let place = resolution.elements().next().expect("it has servers").identifier().0 as usize - 1;
-            let size = numbers.exponential(1.0);
+            let size = exponential(&mut numbers, 1.0);
             let server = &mut servers[place];
             server.requests.push(Request { came: now, size, left: size, counts: came >= WARM_UP });
             if server.requests.len() > TOO_MANY {

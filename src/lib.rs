@@ -106,4 +106,5 @@ pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Input, Machine, MulticastGroup, OutgoingMessage, Purpose,
 };
 pub use self::profile::Profile;
+pub use self::random::Random;
 pub use self::time::Instant;

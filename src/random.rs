@@ -4,16 +4,19 @@
 #[cfg(feature = "alloc")]
 use core::time::Duration;
 
-/// The generator.
+/// The generator that the machines use, for whoever wants to drive policies of his own with it, or a simulation.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// A generator that starts at `seed`.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn u64(&mut self) -> u64 {
+    /// The next number, of all 64 bits.
+    pub fn u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rserpool::handlespace::Cursor;
-use rserpool::registrar::Registrar;
+use rserpool::registrar::{Registrar, RegistrarLimits};
 use rserpool::wire::asap::{Body, Message};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, ServerIdentifier};
 
@@ -24,7 +24,9 @@ const ROUNDING: u64 = 10;
 /// as are dealt with in a step, and some more is said to each peer.
 fn actions(role: &Role, scenario: &Scenario) -> usize {
     match role {
-        Role::Registrar(_) => 256 * (scenario.registrars + 3) + 16 * scenario.registrars + 64,
+        Role::Registrar(_) => {
+            RegistrarLimits::default().elements_per_step * (scenario.registrars + 3) + 16 * scenario.registrars + 64
+        }
         Role::Hostile | Role::Element(..) | Role::User(..) => 64,
     }
 }
@@ -98,17 +100,20 @@ impl Simulation<'_> {
     }
 }
 
+/// How many messages a node has sent since then.
+fn since(sent: &[u64], before: &[u64], node: usize) -> u64 {
+    sent.get(node).zip(before.get(node)).map_or(0, |(now, before)| now - before)
+}
+
 /// Looks at all tables while things happen.
 pub(crate) fn on_the_way(simulation: &mut Simulation<'_>) {
     for id in (0..simulation.nodes.len()).map(NodeId) {
-        let sent = simulation.sent.get_mut(id.0).map_or(0, std::mem::take);
+        let sent = since(&simulation.sent, &simulation.sent_before, id.0);
         if sent > messages(id, simulation.scenario) && Some(id) != simulation.scenario.hostile_node() {
             simulation.violated(Some(id), &format!("it has sent {sent} messages in {} s", EVERY_US / 1_000_000));
         }
-        if let Some(total) = simulation.sent_in_all.get_mut(id.0) {
-            *total += sent;
-        }
     }
+    simulation.sent_before.clone_from(&simulation.sent);
     if simulation.scenario.elements > MANY {
         return;
     }
@@ -177,7 +182,7 @@ pub(crate) fn cost(simulation: &mut Simulation<'_>, sent_before: &[u64]) {
     let mut violations = Vec::new();
     for (id, node) in simulation.nodes.iter().enumerate() {
         let Role::Registrar(registrar) = &node.role else { continue };
-        let sent = simulation.sent_in_all.get(id).zip(sent_before.get(id)).map_or(0, |(now, before)| now - before);
+        let sent = since(&simulation.sent, sent_before, id);
         let peers = registrar.peers().count() as u64;
         let elements = registrar.handlespace().owned_by(registrar.identifier()).len() as u64;
         // Presences each PEER-HEARTBEAT-CYCLE, and an audit now and then.

@@ -30,6 +30,15 @@ pub(crate) struct End {
     pub(crate) there: bool,
 }
 
+/// What may be wrong with the way from one node to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    /// Nothing arrives.
+    Cut,
+    /// All takes its time.
+    Slow,
+}
+
 /// What is on its way from one end to the other.
 #[derive(Debug, Default)]
 pub(crate) struct Direction {
@@ -89,10 +98,8 @@ pub(crate) struct Network {
     count: u64,
     /// Each node's associations.
     by_node: Vec<BTreeMap<AssociationId, (LinkId, usize)>>,
-    /// From whom to whom nothing arrives.
-    cut: BTreeSet<(NodeId, NodeId)>,
-    /// From whom to whom all takes its time.
-    slow: BTreeSet<(NodeId, NodeId)>,
+    /// What is wrong, from whom to whom.
+    troubles: BTreeSet<(Trouble, NodeId, NodeId)>,
 }
 
 impl Network {
@@ -177,44 +184,33 @@ impl Network {
         links.filter(|(id, side)| self.get(*id).is_some_and(leads(*side))).map(|(id, _)| id).collect()
     }
 
-    pub(crate) fn set_slow(&mut self, from: NodeId, to: NodeId, is_slow: bool) {
-        if is_slow {
-            self.slow.insert((from, to));
-        } else {
-            self.slow.remove(&(from, to));
-        }
+    /// From here on there is something wrong from one node to another.
+    pub(crate) fn spoil(&mut self, trouble: Trouble, from: NodeId, to: NodeId) {
+        self.troubles.insert((trouble, from, to));
     }
 
-    pub(crate) fn is_slow(&self, from: NodeId, to: NodeId) -> bool {
-        self.slow.contains(&(from, to))
+    /// It is no more.
+    pub(crate) fn heal(&mut self, trouble: Trouble, from: NodeId, to: NodeId) {
+        self.troubles.remove(&(trouble, from, to));
     }
 
-    pub(crate) fn set_cut(&mut self, from: NodeId, to: NodeId, is_cut: bool) {
-        if is_cut {
-            self.cut.insert((from, to));
-        } else {
-            self.cut.remove(&(from, to));
-        }
-    }
-
-    pub(crate) fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
-        self.cut.contains(&(from, to))
+    pub(crate) fn is_spoilt(&self, trouble: Trouble, from: NodeId, to: NodeId) -> bool {
+        self.troubles.contains(&(trouble, from, to))
     }
 
     /// Whether all reach all, at full speed.
     pub(crate) fn is_whole(&self) -> bool {
-        self.cut.is_empty() && self.slow.is_empty()
+        self.troubles.is_empty()
     }
 
     pub(crate) fn heal_all(&mut self) {
-        self.cut.clear();
-        self.slow.clear();
+        self.troubles.clear();
     }
 
     /// How long a packet takes; `None` if it is lost.
     pub(crate) fn packet(&self, from: NodeId, to: NodeId, scenario: &Scenario, random: &mut Random) -> Option<u64> {
         let lost = random.chance(scenario.loss_ppm);
         let delay = random.within(&scenario.delay_us);
-        if lost || self.is_cut(from, to) { None } else { Some(delay) }
+        if lost || self.is_spoilt(Trouble::Cut, from, to) { None } else { Some(delay) }
     }
 }

@@ -2,25 +2,23 @@
 
 use std::ops::Range;
 
+use rserpool::handlespace::policy::RandomSource;
+
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(rserpool::Random);
 
 impl Random {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(rserpool::Random::new(seed))
     }
 
     pub(crate) fn u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.u64()
     }
 
     /// A number from 0 to `below` − 1; 0 if `below` is 0.
     pub(crate) fn below(&mut self, below: u64) -> u64 {
-        ((u128::from(self.u64()) * u128::from(below)) >> 64) as u64
+        self.0.below(below)
     }
 
     pub(crate) fn index(&mut self, below: usize) -> usize {

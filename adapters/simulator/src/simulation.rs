@@ -7,7 +7,7 @@ use rserpool::wire::{PayloadProtocol, Policy};
 use rserpool::{CloseReason, MulticastGroup, Purpose};
 
 use crate::check;
-use crate::network::{LinkId, Network, other};
+use crate::network::{LinkId, Network, Trouble, other};
 use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, Wanted, address};
 use crate::random::Random;
 use crate::scenario::{FaultKind, How, NodeId, Scenario};
@@ -78,11 +78,10 @@ pub(crate) struct Simulation<'s> {
     pub(crate) network: Network,
     pub(crate) random: Random,
     trace: Trace,
-    pub(crate) messages: u64,
     pub(crate) truth: Truth,
-    /// How many messages each node has sent since the tables were looked at, and before.
+    /// How many messages each node has sent, and had sent when the tables were last looked at.
     pub(crate) sent: Vec<u64>,
-    pub(crate) sent_in_all: Vec<u64>,
+    pub(crate) sent_before: Vec<u64>,
     pub(crate) violations: Vec<String>,
     wanted: Vec<Wanted>,
 }
@@ -106,7 +105,7 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     let before = check::progress(&simulation);
     let end = scenario.faults_until_us + scenario.quiet_us;
     simulation.run_checked_until(end.saturating_sub(check::COST_US).max(scenario.faults_until_us));
-    let sent_before = simulation.sent_in_all.clone();
+    let sent_before = simulation.sent.clone();
     simulation.run_checked_until(end);
     if scenario.quiet_us >= 2 * check::COST_US && simulation.truth.quiet_for(simulation.now) >= check::COST_US {
         check::cost(&mut simulation, &sent_before);
@@ -124,10 +123,10 @@ fn simulate(scenario: &Scenario, keep: Keep) -> Report {
     Report {
         digest: simulation.trace.digest(),
         virtual_us: simulation.now,
-        messages: simulation.messages,
+        messages: simulation.sent.iter().sum(),
         requests,
         answered,
-        sent: simulation.sent_in_all,
+        sent: simulation.sent,
         violations: simulation.violations,
         trace: simulation.trace.entries,
     }
@@ -150,10 +149,9 @@ impl<'s> Simulation<'s> {
             network: Network::new(scenario.nodes()),
             random,
             trace: Trace::new(keep),
-            messages: 0,
             truth: Truth::default(),
             sent: vec![0; scenario.nodes()],
-            sent_in_all: vec![0; scenario.nodes()],
+            sent_before: vec![0; scenario.nodes()],
             violations: Vec::new(),
             wanted: Vec::new(),
         };
@@ -370,13 +368,13 @@ impl<'s> Simulation<'s> {
             }
             FaultKind::Resume(id) => self.resume(id),
             FaultKind::Cut(from, to) => {
-                self.network.set_cut(from, to, true);
+                self.network.spoil(Trouble::Cut, from, to);
                 let links = self.network.between(from, to);
                 self.let_notice(links);
             }
-            FaultKind::Heal(from, to) => self.network.set_cut(from, to, false),
-            FaultKind::Slow(from, to) => self.network.set_slow(from, to, true),
-            FaultKind::Fast(from, to) => self.network.set_slow(from, to, false),
+            FaultKind::Heal(from, to) => self.network.heal(Trouble::Cut, from, to),
+            FaultKind::Slow(from, to) => self.network.spoil(Trouble::Slow, from, to),
+            FaultKind::Fast(from, to) => self.network.heal(Trouble::Slow, from, to),
             FaultKind::Deregister(id) | FaultKind::Register(id) | FaultKind::Load(id, _) | FaultKind::GiveUp(id) => {
                 self.command(id, kind)
             }

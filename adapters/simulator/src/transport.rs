@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rserpool::wire::PayloadProtocol;
 use rserpool::{AssociationId, CloseReason, Purpose};
 
-use crate::network::{End, LinkId, TRANSMISSIONS, backoff, other};
+use crate::network::{End, LinkId, TRANSMISSIONS, Trouble, backoff, other};
 use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, node_at};
 use crate::scenario::NodeId;
 use crate::simulation::{Event, Simulation};
@@ -79,7 +79,6 @@ impl Simulation<'_> {
     /// A node sends a message.
     pub(crate) fn send(&mut self, id: NodeId, association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8>) {
         let Some((link, side)) = self.network.find(id, association) else { return };
-        self.messages += 1;
         let to = self.network.get(link).and_then(|link| link.ends.get(other(side))).map(|end| end.node);
         if let Some(to) = to {
             let message_type = octets.first().copied().unwrap_or(0);
@@ -148,7 +147,7 @@ impl Simulation<'_> {
             let answers = to.there && self.node(to.node).is_some_and(|node| node.alive);
             let packet = self.network.packet(from.node, to.node, self.scenario, &mut self.random).filter(|_| answers);
             let now = self.now;
-            let slow = self.network.is_slow(from.node, to.node);
+            let slow = self.network.is_spoilt(Trouble::Slow, from.node, to.node);
             let rate = self.scenario.slow_octets_per_s.max(1);
             let Some(direction) = self.network.get_mut(id).and_then(|link| link.directions.get_mut(side)) else {
                 return;
@@ -195,8 +194,8 @@ impl Simulation<'_> {
     pub(crate) fn notice(&mut self, id: LinkId) {
         let Some([a, b]) = self.network.get(id).map(|link| link.ends) else { return };
         let dead = |end: End| self.node(end.node).is_none_or(|node| !node.is_there());
-        let cut = self.network.is_cut(a.node, b.node) || self.network.is_cut(b.node, a.node);
-        if cut || dead(a) || dead(b) || a.there != b.there {
+        let is_cut = |from: End, to: End| self.network.is_spoilt(Trouble::Cut, from.node, to.node);
+        if is_cut(a, b) || is_cut(b, a) || dead(a) || dead(b) || a.there != b.there {
             self.lose(id);
         }
     }

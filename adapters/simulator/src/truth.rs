@@ -60,6 +60,12 @@ impl Truth {
         self.takeovers.insert(target, by).filter(|other| *other != by)
     }
 
+    /// An element is gone, unless it was before.
+    fn departs(&mut self, element: u32, now: u64, in_order: bool) {
+        let calm = self.disturbed_at.is_none_or(|at| now - at > SETTLING_US);
+        self.departed.entry(element).or_insert(Departure { at: now, in_order, calm });
+    }
+
     /// A fault is about to strike.
     pub(crate) fn strike(&mut self, now: u64, kind: FaultKind, nodes: &[Node]) {
         let [id, _] = kind.nodes();
@@ -69,22 +75,13 @@ impl Truth {
             _ => None,
         };
         let (alive, paused) = node.map_or((false, false), |node| (node.alive, node.paused));
-        let calm = self.disturbed_at.is_none_or(|at| now - at > SETTLING_US);
         match (kind, element) {
             // These are nobody else's trouble.
             (FaultKind::Load(..) | FaultKind::GiveUp(_), _) => return,
-            (FaultKind::Deregister(_), Some(element)) if alive && !paused => {
-                self.departed.entry(element).or_insert(Departure { at: now, in_order: true, calm });
-                return;
+            (FaultKind::Deregister(_) | FaultKind::Hang(_), Some(element)) if alive && !paused => {
+                return self.departs(element, now, matches!(kind, FaultKind::Deregister(_)));
             }
-            (FaultKind::Crash(_), Some(element)) if alive => {
-                self.departed.entry(element).or_insert(Departure { at: now, in_order: false, calm });
-                return;
-            }
-            (FaultKind::Hang(_), Some(element)) if alive && !paused => {
-                self.departed.entry(element).or_insert(Departure { at: now, in_order: false, calm });
-                return;
-            }
+            (FaultKind::Crash(_), Some(element)) if alive => return self.departs(element, now, false),
             (FaultKind::Restart(_), Some(element)) if !alive => _ = self.departed.remove(&element),
             (FaultKind::Resume(_), Some(element)) if alive && paused && node.is_some_and(|node| node.member) => {
                 self.departed.remove(&element);
