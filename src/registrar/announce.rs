@@ -6,9 +6,8 @@ use alloc::vec::Vec;
 use super::Registrar;
 use super::config::Announcements;
 use super::outbox::Record;
-use super::peers::ReplyRequired;
+use super::peers::{ReplyRequired, own_endpoint};
 use super::timers::Timer;
-use crate::endpoint::EndpointBuf;
 use crate::machine::{AssociationId, MulticastGroup};
 use crate::time::Instant;
 use crate::wire::asap::{Body, Message, ServerAnnounce};
@@ -52,11 +51,7 @@ impl Registrar {
         else {
             return;
         };
-        let information = presence.server_information.filter(|information| information.identifier == sender);
-        let Some(endpoint) = information.and_then(|information| EndpointBuf::from_transport(&information.transport))
-        else {
-            return;
-        };
+        let Some(endpoint) = own_endpoint(sender, &presence) else { return };
         if self.config.announcements == Announcements::Off
             || !sender.is_some()
             || self.peers.contains_key(&sender)
@@ -81,8 +76,7 @@ impl Registrar {
     /// Whoever was found by an announcement has had time to speak.
     pub(super) fn discovery_timeout(&mut self, now: Instant, association: AssociationId) {
         if self.associations.get(association).is_some_and(|entry| entry.server.is_none()) {
-            self.outbox.push(Record::Abort { association });
-            self.ended(now, association, None);
+            self.abort(now, association);
         }
     }
 }

@@ -32,8 +32,7 @@ impl Registrar {
         }
         if !self.is_serving() {
             // Not ready: the peer is to find another registrar, rather than to wait for a time-out.
-            self.outbox.push(Record::Abort { association });
-            self.ended(now, association, None);
+            self.abort(now, association);
             return;
         }
         let outbox = &mut self.outbox;

@@ -32,6 +32,13 @@ pub(super) struct Association {
     pub(super) elements: BTreeSet<ElementIndex>,
 }
 
+impl Association {
+    /// Whether neither an element nor a registrar is known at the other end.
+    pub(super) fn serves_nobody(&self) -> bool {
+        self.elements.is_empty() && self.server.is_none()
+    }
+}
+
 type Key = (Protocol, u16, IpAddr);
 
 #[derive(Debug, Default)]

@@ -9,10 +9,8 @@ use alloc::vec::Vec;
 use super::Registrar;
 use super::associations::Standing;
 use super::event::Event;
-use super::outbox::Record;
-use super::peers::ReplyRequired;
+use super::peers::{ReplyRequired, own_endpoint};
 use super::timers::Timer;
-use crate::endpoint::EndpointBuf;
 use crate::handlespace::ElementIndex;
 use crate::machine::AssociationId;
 use crate::time::Instant;
@@ -29,11 +27,7 @@ impl Registrar {
         if presence.reply_required {
             self.send_presence(association, self.identifier, ReplyRequired::No);
         }
-        let information = presence.server_information.filter(|information| information.identifier == self.identifier);
-        let Some(other) = information.and_then(|information| EndpointBuf::from_transport(&information.transport))
-        else {
-            return;
-        };
+        let Some(other) = own_endpoint(self.identifier, &presence) else { return };
         let (us, them) = (self.config.enrp.as_endpoint(), other.as_endpoint());
         if self.config.enrp.meets(them) {
             self.leads_to_itself(now, association);
@@ -47,8 +41,7 @@ impl Registrar {
     fn leads_to_itself(&mut self, now: Instant, association: AssociationId) {
         if !association.is_accepted() {
             self.configured.retain(|peer| peer.association != Some(association));
-            self.outbox.push(Record::Abort { association });
-            self.ended(now, association, None);
+            self.abort(now, association);
         }
     }
 

@@ -113,7 +113,7 @@ impl Registrar {
         }
         let Some(entry) = self.associations.get_mut(association) else { return };
         entry.elements.remove(&index);
-        if !association.is_accepted() && entry.elements.is_empty() && entry.server.is_none() {
+        if !association.is_accepted() && entry.serves_nobody() {
             self.associations.remove(association);
             self.outbox.push(Record::Close { association });
         }
@@ -136,10 +136,7 @@ impl Registrar {
         let association = self.monitors.get(index).and_then(|monitor| monitor.association);
         self.remove_element(index, reason);
         if let Some(association) = association
-            && self
-                .associations
-                .get(association)
-                .is_some_and(|entry| entry.elements.is_empty() && entry.server.is_none())
+            && self.associations.get(association).is_some_and(Association::serves_nobody)
         {
             self.associations.remove(association);
             self.outbox.push(Record::Abort { association });

@@ -199,6 +199,12 @@ impl Registrar {
         self.elements_ended(now, ended, reason.is_none());
     }
 
+    /// This registrar ends an association at once, and does without it.
+    fn abort(&mut self, now: Instant, association: AssociationId) {
+        self.outbox.push(Record::Abort { association });
+        self.ended(now, association, None);
+    }
+
     fn run_timers(&mut self, now: Instant) {
         // Timers set while these run are due at the next call, so that a step that goes on at once is interrupted.
         for timer in self.timers.take_due(now) {

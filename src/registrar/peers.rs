@@ -70,6 +70,12 @@ impl Peer {
     }
 }
 
+/// Where the sender of a presence says that it is to be found.
+pub(super) fn own_endpoint(sender: ServerIdentifier, presence: &Presence<'_>) -> Option<EndpointBuf> {
+    let information = presence.server_information.filter(|information| information.identifier == sender)?;
+    EndpointBuf::from_transport(&information.transport)
+}
+
 impl Registrar {
     pub(super) fn enrp_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
         let Some(entry) = self.associations.get(association) else { return };

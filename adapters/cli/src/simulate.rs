@@ -174,15 +174,17 @@ pub(crate) struct Strike {
     to_us: Option<u64>,
 }
 
+/// A time, in microseconds.
+fn micros(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}"))?;
+    u64::try_from(time.as_micros()).map_err(|_| format!("{text:?} is too long"))
+}
+
 /// `NODES@TIME` or `NODES@TIME..TIME`.
 pub(crate) fn parse_strike(text: &str) -> Result<Strike, String> {
     let (nodes, times) = text.split_once('@').ok_or("nodes and times with @ between them, as in 0-2@60s..90s")?;
     let number = |text: &str| text.parse::<usize>().map_err(|error| format!("{text:?}: {error}"));
     let (first, last) = nodes.split_once('-').unwrap_or((nodes, nodes));
-    let micros = |text: &str| {
-        let time = humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}"))?;
-        u64::try_from(time.as_micros()).map_err(|_| format!("{text:?} is too long"))
-    };
     let (from_us, to_us) = match times.split_once("..") {
         Some((from, to)) => (micros(from)?, Some(micros(to)?)),
         None => (micros(times)?, None),
@@ -200,10 +202,6 @@ pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
 /// `A..B` times, in microseconds.
 pub(crate) fn parse_delay(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("two times with .. between them, as in 1ms..5ms")?;
-    let micros = |text: &str| {
-        let time = humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}"))?;
-        u64::try_from(time.as_micros()).map_err(|_| format!("{text:?} is too long"))
-    };
     let range = micros(from)?..micros(to)?;
     if range.is_empty() { Err("the second time has to be the longer one".into()) } else { Ok(range) }
 }
