@@ -1,12 +1,15 @@
 //! Transport addresses as the machines keep them and hand them to adapters.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 
-use crate::wire::{Transport, TransportProtocol, TransportUse};
+use crate::wire::{EncodeError, Transport, TransportProtocol, TransportUse};
 
 /// How many addresses of a transport an element or a user keeps; further ones are left out.
 pub const MAX_ADDRESSES: usize = 4;
+
+/// How many octets an address takes in a packed endpoint: its version and, in either form, 16 octets.
+const PACKED_ADDRESS: usize = 17;
 
 /// The protocols that associations can be opened with. Whether SCTP runs in the kernel or over UDP is the adapter's
 /// business.
@@ -108,6 +111,42 @@ impl EndpointBuf {
         }
     }
 
+    /// Writes the endpoint to the start of a buffer, in a form for [`Self::unpack`], and returns how many octets it took.
+    pub(crate) fn pack(&self, buffer: &mut [u8]) -> Result<usize, EncodeError> {
+        let needed = 3 + PACKED_ADDRESS * self.addresses.len();
+        let available = buffer.len();
+        let too_small = EncodeError::BufferTooSmall { needed, available };
+        let (head, mut rest) = buffer.split_first_chunk_mut::<3>().ok_or(too_small)?;
+        let [high, low] = self.port.to_be_bytes();
+        *head = [u8::from(self.protocol == Protocol::Tcp), high, low];
+        for address in &self.addresses {
+            let too_small = EncodeError::BufferTooSmall { needed, available };
+            let (place, behind) = rest.split_first_chunk_mut::<PACKED_ADDRESS>().ok_or(too_small)?;
+            let (version, octets) = match address {
+                IpAddr::V4(address) => (4, address.to_ipv6_mapped().octets()),
+                IpAddr::V6(address) => (6, address.octets()),
+            };
+            if let Some((first, others)) = place.split_first_chunk_mut::<1>() {
+                *first = [version];
+                others.copy_from_slice(&octets);
+            }
+            rest = behind;
+        }
+        Ok(needed)
+    }
+
+    /// Reads what [`Self::pack`] has written.
+    pub(crate) fn unpack(octets: &[u8]) -> Option<Self> {
+        let ([protocol, high, low], rest) = octets.split_first_chunk::<3>()?;
+        let (addresses, _) = rest.as_chunks::<PACKED_ADDRESS>();
+        let addresses = first(addresses.iter().map(|[version, octets @ ..]| {
+            let address = Ipv6Addr::from(*octets);
+            if *version == 4 { address.to_canonical() } else { IpAddr::V6(address) }
+        }));
+        let protocol = if *protocol == 0 { Protocol::Sctp } else { Protocol::Tcp };
+        Some(Self { protocol, addresses, port: u16::from_be_bytes([*high, *low]) })
+    }
+
     /// Whether both have the port, the protocol and an address in common: whether they are the same place.
     #[must_use]
     pub fn meets(&self, other: Endpoint<'_>) -> bool {
@@ -120,5 +159,26 @@ impl EndpointBuf {
 impl fmt::Display for EndpointBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_endpoint().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_the_same_after_it_was_packed() {
+        let addresses = ["10.1.2.3", "2001:db8::7", "::ffff:10.1.2.3"].map(|address| address.parse().unwrap());
+        for endpoint in [
+            EndpointBuf::new(Protocol::Sctp, &addresses, 3863).unwrap(),
+            EndpointBuf::single(Protocol::Tcp, addresses[0], 0xfffe),
+        ] {
+            let mut buffer = [0; 100];
+            let length = endpoint.pack(&mut buffer).unwrap();
+            assert_eq!(EndpointBuf::unpack(&buffer[..length]), Some(endpoint.clone()));
+            assert!(endpoint.pack(&mut buffer[..length - 1]).is_err());
+        }
     }
 }

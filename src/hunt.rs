@@ -56,20 +56,29 @@ pub(crate) enum HuntAction<'a> {
     Abort { association: AssociationId },
 }
 
+/// Where the hunt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is none.
+    Off,
+    /// A home was lost so soon that the next round has to wait.
+    Pausing { until: Instant },
+    /// A round is on, until T5-Serverhunt expires.
+    Trying { t5: Instant },
+}
+
 /// The list of known registrars, up to `REGISTRARS`, and the hunt when one is on.
 #[derive(Debug)]
 pub(crate) struct Hunt<const REGISTRARS: usize> {
     config: HuntConfig,
     registrars: Vec<KnownRegistrar, REGISTRARS>,
     attempts: Vec<AssociationId, MAX_ATTEMPTS>,
-    /// T5-Serverhunt, or the end of the pause, while the hunt is on.
-    deadline: Option<Instant>,
+    stage: Stage,
     t5: Duration,
     /// When the last home was found.
     found: Option<Instant>,
     /// How long the last pause was, if homes were lost so soon that there was one.
     pause: Duration,
-    pausing: bool,
     /// Where in the list the next attempt begins, so that another registrar's turn comes after a failure.
     next: usize,
 }
@@ -81,10 +90,9 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             config,
             registrars: Vec::new(),
             attempts: Vec::new(),
-            deadline: None,
+            stage: Stage::Off,
             found: None,
             pause: Duration::ZERO,
-            pausing: false,
             next: 0,
         }
     }
@@ -96,7 +104,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.deadline.is_some()
+        self.stage != Stage::Off
     }
 
     /// Starts hunting, unless it is on. RFC 5352 §3.6 SH1, SH2.
@@ -111,12 +119,11 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         }
         // Registrars that take nobody yet would be asked as fast as the network allows, by all elements at once.
         self.pause = self.pause.saturating_mul(2).max(FIRST_PAUSE).min(self.config.t5_serverhunt);
-        self.pausing = true;
-        self.deadline = Some(now + self.pause);
+        self.stage = Stage::Pausing { until: now + self.pause };
     }
 
     fn begin_round(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
-        self.deadline = Some(now + self.t5);
+        self.stage = Stage::Trying { t5: now + self.t5 };
         for registrar in &mut self.registrars {
             registrar.tried = false;
         }
@@ -164,8 +171,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         for association in core::mem::take(&mut self.attempts) {
             act(HuntAction::Abort { association });
         }
-        self.deadline = None;
-        self.pausing = false;
+        self.stage = Stage::Off;
         self.t5 = self.config.t5_serverhunt;
     }
 
@@ -191,14 +197,16 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         if self.registrars.iter().any(|known| known.expires.is_some_and(|expires| expires <= now)) {
             self.forget_outdated(now);
         }
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            if !core::mem::take(&mut self.pausing) {
+        match self.stage {
+            Stage::Pausing { until } if until <= now => self.begin_round(now, names, act),
+            Stage::Trying { t5 } if t5 <= now => {
                 self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
+                for association in core::mem::take(&mut self.attempts) {
+                    act(HuntAction::Abort { association });
+                }
+                self.begin_round(now, names, act);
             }
-            for association in core::mem::take(&mut self.attempts) {
-                act(HuntAction::Abort { association });
-            }
-            self.begin_round(now, names, act);
+            _ => {}
         }
     }
 
@@ -235,7 +243,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
                 self.learn(now, endpoint);
             }
         }
-        if self.is_on() && !self.pausing && self.attempts.is_empty() {
+        if matches!(self.stage, Stage::Trying { .. }) && self.attempts.is_empty() {
             while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
         }
     }
@@ -256,6 +264,10 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let outdate = self.registrars.iter().filter_map(|known| known.expires).min();
-        earliest(self.deadline, outdate)
+        let own = match self.stage {
+            Stage::Off => None,
+            Stage::Pausing { until: at } | Stage::Trying { t5: at } => Some(at),
+        };
+        earliest(own, outdate)
     }
 }

@@ -85,7 +85,10 @@
 extern crate alloc;
 
 mod asap_input;
+mod business_card;
 mod client;
+#[cfg(feature = "cookies")]
+pub mod cookie;
 pub mod endpoint;
 pub mod handlespace;
 mod hunt;
@@ -100,10 +103,13 @@ pub mod registrar;
 mod time;
 pub mod wire;
 
+pub use self::business_card::{CardError, MAX_BUSINESS_CARD};
+pub use self::client::SendError;
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
 pub use self::hunt::{ASAP_PORT, HuntConfig};
 pub use self::machine::{
-    Action, AssociationId, CloseReason, Delivery, Input, Machine, MulticastGroup, OutgoingMessage, Purpose,
+    Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
+    OutgoingMessage, Progress, Purpose,
 };
 pub use self::profile::Profile;
 pub use self::random::Random;

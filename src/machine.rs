@@ -24,6 +24,8 @@ use crate::wire::PayloadProtocol;
 /// - Lose no message of an association that lives. If its peer takes less than is sent and the buffer for it is full,
 ///   abort the association and report it as [`CloseReason::Lost`]: registrars and elements then find out what the
 ///   peer has missed.
+/// - If the transport can tell which messages have not arrived when an association ends, report them with
+///   [`Input::Undelivered`] first. This is of use to users only.
 /// - Report each association's end with [`Input::Closed`], or [`Input::OpenFailed`] if it never came to be, once. No
 ///   report is due for one that the machine itself closed or aborted.
 pub trait Machine {
@@ -136,6 +138,17 @@ pub enum Input<'a> {
         /// The octets.
         octets: &'a [u8],
     },
+    /// A message that the machine had sent did not arrive, as far as the transport knows: its association has ended, or is
+    /// about to. It is told ahead of [`Input::Closed`], or after the machine has aborted the association itself; of several
+    /// messages in the order in which they were sent. A transport that cannot tell, as TCP, leaves it out.
+    Undelivered {
+        /// On this association.
+        association: AssociationId,
+        /// The message, as it was sent.
+        message: OutgoingMessage<'a>,
+        /// How much of it went out.
+        progress: Progress,
+    },
     /// A multicast datagram came in.
     Datagram {
         /// To which group.
@@ -145,6 +158,15 @@ pub enum Input<'a> {
         /// The octets.
         octets: &'a [u8],
     },
+}
+
+/// How far a message got that did not arrive, as far as the transport knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Progress {
+    /// Nothing of it was sent.
+    Unsent,
+    /// It was sent, all of it or a part, and not acknowledged. It may have arrived.
+    Unacknowledged,
 }
 
 /// How an association ended.
@@ -220,16 +242,35 @@ pub struct OutgoingMessage<'a> {
     pub stream: u16,
     /// Whether it has to keep its place among the stream's messages.
     pub delivery: Delivery,
+    /// Whether another element may get it in place of one that has failed. It is for users; adapters only hand it back
+    /// with [`Input::Undelivered`].
+    pub failover: Failover,
     /// The octets; at least one, as SCTP knows no empty messages.
     pub octets: &'a [u8],
 }
 
 impl<'a> OutgoingMessage<'a> {
-    /// An application's message: ordered, on stream 0, without a protocol identifier.
+    /// An application's message: ordered, on stream 0, without a protocol identifier, and for another element if its own
+    /// fails.
     #[must_use]
     pub const fn new(octets: &'a [u8]) -> Self {
-        Self { protocol: PayloadProtocol::UNSPECIFIED, stream: 0, delivery: Delivery::Ordered, octets }
+        Self {
+            protocol: PayloadProtocol::UNSPECIFIED,
+            stream: 0,
+            delivery: Delivery::Ordered,
+            failover: Failover::Allowed,
+            octets,
+        }
     }
+}
+
+/// An application's message, received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncomingMessage<'a> {
+    /// What its octets are.
+    pub protocol: PayloadProtocol,
+    /// The octets.
+    pub octets: &'a [u8],
 }
 
 /// Whether a message keeps its place among those of its stream.
@@ -240,6 +281,17 @@ pub enum Delivery {
     Ordered,
     /// As soon as possible.
     Unordered,
+}
+
+/// Whether a message may go to another element when the one that it was for has failed before it was sent (RFC 5352
+/// §6.5.5, ASAP_SEND_FAILOVER and ASAP_SEND_NO_FAILOVER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Failover {
+    /// It goes to the next element by itself.
+    #[default]
+    Allowed,
+    /// It comes back to the application.
+    Forbidden,
 }
 
 /// What an association is for.

@@ -81,14 +81,14 @@ impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
         })
     }
 
-    /// Keeps the records for which `keep` says so, with their octets, in order.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&R, &[u8]) -> bool) {
+    /// Keeps the records for which `keep` says so, with their octets, in order. It may change them.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut R, &[u8]) -> bool) {
         let (mut from, mut to) = (self.start, self.start);
         for _ in 0..self.records.len() {
-            let Some((record, length)) = self.records.pop_front() else { break };
+            let Some((mut record, length)) = self.records.pop_front() else { break };
             let octets = from..from + length;
             from += length;
-            if keep(&record, self.octets.get(octets.clone()).unwrap_or_default()) {
+            if keep(&mut record, self.octets.get(octets.clone()).unwrap_or_default()) {
                 move_down(&mut self.octets, octets, to);
                 to += length;
                 // There is room: one was taken out just now.
@@ -96,6 +96,47 @@ impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
             }
         }
         self.end = to;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// A record and its octets, by its place in the queue.
+    pub(crate) fn get(&self, index: usize) -> Option<(&R, &[u8])> {
+        let start = self.start + self.records.iter().take(index).map(|(_, length)| length).sum::<usize>();
+        let (record, length) = self.records.iter().nth(index)?;
+        Some((record, self.octets.get(start..start + length).unwrap_or_default()))
+    }
+
+    /// Queues a record with a copy of the octets of another.
+    pub(crate) fn push_copy(&mut self, record: R, of: usize) -> Result<(), Full> {
+        // Only fetching leaves a gap in front, and what is fetched is not copied.
+        let start = self.start + self.records.iter().take(of).map(|(_, length)| length).sum::<usize>();
+        let (_, length) = self.records.iter().nth(of).ok_or(Full)?;
+        let length = *length;
+        let end = self.end + length;
+        if self.records.is_full() || end > OCTETS {
+            return Err(Full);
+        }
+        let cells = Cell::from_mut(self.octets.as_mut_slice()).as_slice_of_cells();
+        if let (Some(from), Some(to)) = (cells.get(start..start + length), cells.get(self.end..end)) {
+            for (to, from) in to.iter().zip(from) {
+                to.set(from.get());
+            }
+        }
+        self.end = end;
+        self.records.push_back((record, length)).map_err(|_| Full)
+    }
+
+    /// The place of the first record for which `is_it` says so.
+    pub(crate) fn position(&self, is_it: impl Fn(&R) -> bool) -> Option<usize> {
+        self.records().position(is_it)
+    }
+
+    /// The records, in order.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &R> {
+        self.records.iter().map(|(record, _)| record)
     }
 
     /// Takes the oldest record.

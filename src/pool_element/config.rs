@@ -74,6 +74,11 @@ pub struct ElementConfig {
     pub t3_deregistration: Duration,
     /// The upper limit of T4-reregistration; T4 is the smaller of this and life − 20 s. Default 10 minutes.
     pub t4_reregistration_max: Duration,
+    /// T1-ENRPrequest: how long to wait for the answer to a handle resolution. Default 15 s.
+    pub t1_enrp_request: Duration,
+    /// How long to wait at least from one registration to the next when values change, as a load may that is measured all
+    /// the time. The last of them is registered. Default: no time.
+    pub change_interval: Duration,
     /// MAX-REG-ATTEMPT: after how many registrations without answer to give up. Default 2.
     pub max_reg_attempt: u8,
     /// The timers of the server hunt.
@@ -96,6 +101,8 @@ impl ElementConfig {
             t2_registration: Duration::from_secs(30),
             t3_deregistration: Duration::from_secs(30),
             t4_reregistration_max: Duration::from_secs(600),
+            t1_enrp_request: Duration::from_secs(15),
+            change_interval: Duration::ZERO,
             max_reg_attempt: 2,
             hunt: HuntConfig::default(),
             profile: Profile::Rfc,

@@ -1,9 +1,11 @@
 //! What an element tells its application, and the records that its actions are made of.
 
-use crate::client::ClientRecord;
+use crate::client::{ClientRecord, MessageHeader};
 use crate::endpoint::EndpointBuf;
-use crate::machine::{Action, AssociationId, CloseReason, Delivery, OutgoingMessage, Purpose};
-use crate::wire::{CauseCode, PayloadProtocol, ServerIdentifier};
+use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, Purpose};
+use crate::pool_user::ResolutionFailure;
+use crate::wire::asap::{Body, BusinessCard, HandleResolutionResponse, Message};
+use crate::wire::{CauseCode, PayloadProtocol, PoolHandle, ServerIdentifier};
 
 /// What an element tells its application.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +22,8 @@ pub enum ElementEvent<'a> {
     RegistrationExpired,
     /// It has left its pool.
     Deregistered,
+    /// After [`PoolElement::drain`](super::PoolElement::drain): it has left its pool, and its last user has gone.
+    Drained,
     /// It could not leave its pool.
     DeregistrationRejected {
         /// The registrar's first cause.
@@ -50,6 +54,23 @@ pub enum ElementEvent<'a> {
         /// The cookie, as the other element sent it.
         cookie: &'a [u8],
     },
+    /// A user that is an element as well gives its business card: its pool, and in which order that pool's elements are to
+    /// be tried. [`PoolUser::open_session_by_card`](crate::pool_user::PoolUser::open_session_by_card) heeds it.
+    BusinessCard {
+        /// The session.
+        session: AssociationId,
+        /// The card.
+        card: BusinessCard<'a>,
+    },
+    /// The home registrar has told the elements of a pool, as it was asked.
+    Resolved(HandleResolutionResponse<'a>),
+    /// The home registrar has not told the elements of a pool.
+    ResolutionFailed {
+        /// The pool.
+        pool_handle: PoolHandle<'a>,
+        /// Why.
+        failure: ResolutionFailure,
+    },
     /// A message of a user.
     Data {
         /// The session.
@@ -73,15 +94,6 @@ pub enum ElementEvent<'a> {
     },
 }
 
-/// An application's message, received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IncomingMessage<'a> {
-    /// What its octets are.
-    pub protocol: PayloadProtocol,
-    /// The octets.
-    pub octets: &'a [u8],
-}
-
 /// Why an element is no member of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegistrationFailure {
@@ -94,65 +106,126 @@ pub enum RegistrationFailure {
 /// An action in the queue, without its octets.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
-    Open { association: AssociationId, remote: EndpointBuf },
-    Send { association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery },
-    Close { association: AssociationId },
-    Abort { association: AssociationId },
-    Registered { home: ServerIdentifier },
+    /// Its octets are the packed endpoint.
+    Open {
+        association: AssociationId,
+    },
+    Send {
+        association: AssociationId,
+        header: MessageHeader,
+    },
+    Close {
+        association: AssociationId,
+    },
+    Abort {
+        association: AssociationId,
+    },
+    Registered {
+        home: ServerIdentifier,
+    },
     RegistrationFailed(RegistrationFailure),
     RegistrationExpired,
     Deregistered,
-    DeregistrationRejected { cause: CauseCode },
-    HomeLost { reason: CloseReason },
-    HomeChanged { home: ServerIdentifier },
-    Accepted { session: AssociationId, peer: EndpointBuf },
-    CookieEcho { session: AssociationId },
-    Data { session: AssociationId, protocol: PayloadProtocol },
-    MessageTooLarge { session: AssociationId, length: usize },
-    SessionClosed { session: AssociationId, reason: CloseReason },
+    Drained,
+    DeregistrationRejected {
+        cause: CauseCode,
+    },
+    HomeLost {
+        reason: CloseReason,
+    },
+    HomeChanged {
+        home: ServerIdentifier,
+    },
+    /// Its octets are the packed endpoint.
+    Accepted {
+        session: AssociationId,
+    },
+    /// Its octets are the whole message.
+    BusinessCard {
+        session: AssociationId,
+    },
+    /// Its octets are the whole response.
+    Resolved,
+    /// Its octets are the pool handle.
+    ResolutionFailed(ResolutionFailure),
+    CookieEcho {
+        session: AssociationId,
+    },
+    Data {
+        session: AssociationId,
+        protocol: PayloadProtocol,
+    },
+    MessageTooLarge {
+        session: AssociationId,
+        length: usize,
+    },
+    SessionClosed {
+        session: AssociationId,
+        reason: CloseReason,
+    },
 }
 
 impl ClientRecord for Record {
-    fn open_registrar(association: AssociationId, remote: EndpointBuf) -> Self {
-        Self::Open { association, remote }
+    fn open_registrar(association: AssociationId) -> Self {
+        Self::Open { association }
     }
 
     fn abort(association: AssociationId) -> Self {
         Self::Abort { association }
     }
 
-    fn send(association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery) -> Self {
-        Self::Send { association, protocol, stream, delivery }
+    fn send(association: AssociationId, header: MessageHeader) -> Self {
+        Self::Send { association, header }
     }
 }
 
 impl Record {
-    /// The action, with the octets that belong to it.
-    pub(super) fn as_action<'a>(&'a self, octets: &'a [u8]) -> Action<'a, ElementEvent<'a>> {
-        Action::Event(match *self {
-            Self::Open { association, ref remote } => {
-                return Action::Open { association, purpose: Purpose::Asap, remote: remote.as_endpoint() };
+    /// The action, with the octets that belong to it. An endpoint among them is put into `endpoint`, to be borrowed.
+    pub(super) fn into_action<'a>(
+        self,
+        octets: &'a [u8],
+        endpoint: &'a mut Option<EndpointBuf>,
+    ) -> Option<Action<'a, ElementEvent<'a>>> {
+        Some(Action::Event(match self {
+            Self::Open { association } => {
+                *endpoint = EndpointBuf::unpack(octets);
+                let remote = endpoint.as_ref()?.as_endpoint();
+                return Some(Action::Open { association, purpose: Purpose::Asap, remote });
             }
-            Self::Send { association, protocol, stream, delivery } => {
-                let message = OutgoingMessage { protocol, stream, delivery, octets };
-                return Action::Send { association, message };
+            Self::Send { association, header } => {
+                return Some(Action::Send { association, message: header.with(octets) });
             }
-            Self::Close { association } => return Action::Close { association },
-            Self::Abort { association } => return Action::Abort { association },
+            Self::Close { association } => return Some(Action::Close { association }),
+            Self::Abort { association } => return Some(Action::Abort { association }),
             Self::Registered { home } => ElementEvent::Registered { home },
             Self::RegistrationFailed(failure) => ElementEvent::RegistrationFailed(failure),
             Self::RegistrationExpired => ElementEvent::RegistrationExpired,
             Self::Deregistered => ElementEvent::Deregistered,
+            Self::Drained => ElementEvent::Drained,
             Self::DeregistrationRejected { cause } => ElementEvent::DeregistrationRejected { cause },
             Self::HomeLost { reason } => ElementEvent::HomeLost { reason },
             Self::HomeChanged { home } => ElementEvent::HomeChanged { home },
-            Self::Accepted { session, ref peer } => ElementEvent::Accepted { session, peer },
+            Self::Accepted { session } => {
+                *endpoint = EndpointBuf::unpack(octets);
+                ElementEvent::Accepted { session, peer: endpoint.as_ref()? }
+            }
             Self::CookieEcho { session } => ElementEvent::CookieEcho { session, cookie: octets },
+            Self::BusinessCard { session } => match Message::decode(octets).ok()?.message.body {
+                Body::BusinessCard(card) => ElementEvent::BusinessCard { session, card },
+                _ => return None,
+            },
+            Self::Resolved => match Message::decode(octets).ok()?.message.body {
+                Body::HandleResolutionResponse(response) => ElementEvent::Resolved(response),
+                _ => return None,
+            },
+            Self::ResolutionFailed(failure) => {
+                ElementEvent::ResolutionFailed { pool_handle: PoolHandle::new(octets), failure }
+            }
             Self::Data { session, protocol } => {
                 ElementEvent::Data { session, message: IncomingMessage { protocol, octets } }
             }
             Self::MessageTooLarge { session, length } => ElementEvent::MessageTooLarge { session, length },
             Self::SessionClosed { session, reason } => ElementEvent::SessionClosed { session, reason },
-        })
+        }))
     }
 }

@@ -10,24 +10,28 @@
 
 mod config;
 mod event;
+mod registration;
+mod resolution;
 mod sessions;
 
 use core::net::SocketAddr;
 
 pub use self::config::{ElementConfig, MAX_POOL_HANDLE, UserTransport};
-pub use self::event::{ElementEvent, IncomingMessage, RegistrationFailure};
-pub use self::sessions::SendError;
+pub use self::event::{ElementEvent, RegistrationFailure};
+pub use self::resolution::ResolveError;
 
 use self::event::Record;
+use self::resolution::Query;
+use self::sessions::{FailoverOrder, Sessions};
 use crate::asap_input::receive;
 use crate::client::{queue_hunt, send};
-use crate::endpoint::EndpointBuf;
+use crate::endpoint::{Endpoint, EndpointBuf};
 use crate::hunt::Hunt;
-use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, AssociationNames, Input, Machine, MulticastGroup};
 use crate::outbox::Outbox;
 use crate::time::{Instant, earliest};
-use crate::wire::asap::{self, Body, ElementReference, EndpointKeepAlive, Message};
-use crate::wire::{PayloadProtocol, Policy, PoolHandle, ServerIdentifier};
+use crate::wire::asap::{Body, Message};
+use crate::wire::{PayloadProtocol, Policy, ServerIdentifier};
 
 /// How many registrars an element knows at most, configured and announced.
 const MAX_REGISTRARS: usize = 4;
@@ -39,6 +43,16 @@ const MAX_ACTIONS: usize = 16;
 enum Goal {
     Register,
     Deregister,
+}
+
+/// Whether the element takes new users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    Serving,
+    /// It is to end, once its users have gone.
+    Draining,
+    /// It has told so.
+    Drained,
 }
 
 /// Where the element stands with its registration.
@@ -56,8 +70,9 @@ enum State {
     Deregistering { home: AssociationId, t3: Instant },
 }
 
-/// A pool element. `OCTETS` is the room for messages that wait to be fetched with
-/// [`poll_action`](Machine::poll_action), and so the limit of a message's size.
+/// A pool element with up to `SESSIONS` users and registrars at a time that have come to it; further ones are turned away.
+/// `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and so the limit
+/// of a message's size.
 ///
 /// ```
 /// use core::net::{IpAddr, Ipv4Addr};
@@ -96,7 +111,7 @@ enum State {
 /// # Ok::<(), &'static str>(())
 /// ```
 #[derive(Debug)]
-pub struct PoolElement<const OCTETS: usize = 1536> {
+pub struct PoolElement<const SESSIONS: usize = 16, const OCTETS: usize = 1536> {
     config: ElementConfig,
     state: State,
     hunt: Hunt<MAX_REGISTRARS>,
@@ -105,12 +120,20 @@ pub struct PoolElement<const OCTETS: usize = 1536> {
     home: ServerIdentifier,
     /// Registrations since the last success that got no answer.
     attempts: u8,
+    /// When the last registration was sent.
+    registered_at: Option<Instant>,
+    /// When a change of the configuration is to be registered.
+    change_due: Option<Instant>,
+    query: Option<Query>,
+    sessions: Sessions<SESSIONS>,
+    duty: Duty,
+    failover_order: FailoverOrder,
     outbox: Outbox<Record, MAX_ACTIONS, OCTETS>,
-    /// The record that the last action was made of, for what the action borrows.
-    current: Option<Record>,
+    /// The endpoint of the last action, which borrows it.
+    endpoint: Option<EndpointBuf>,
 }
 
-impl<const OCTETS: usize> PoolElement<OCTETS> {
+impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     /// An element that is not registered yet.
     #[must_use]
     pub fn new(config: ElementConfig) -> Self {
@@ -121,8 +144,14 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
             names: AssociationNames::default(),
             home: ServerIdentifier::NONE,
             attempts: 0,
+            registered_at: None,
+            change_due: None,
+            query: None,
+            sessions: Sessions::new(),
+            duty: Duty::Serving,
+            failover_order: FailoverOrder::default(),
             outbox: Outbox::new(),
-            current: None,
+            endpoint: None,
         }
     }
 
@@ -151,6 +180,7 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
     /// answer comes as [`ElementEvent::Registered`] or [`ElementEvent::RegistrationFailed`].
     pub fn register(&mut self, now: Instant) {
         self.attempts = 0;
+        self.duty = Duty::Serving;
         match self.state {
             State::Idle | State::Hunting(_) => self.hunt_for(now, Goal::Register),
             State::Registering { home, .. } | State::Registered { home, .. } | State::Deregistering { home, .. } => {
@@ -159,12 +189,19 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         }
     }
 
-    /// Changes the policy and its values, and registers again if it is registered (RFC 5352 §6.5.2).
+    /// Changes the policy and its values, and registers again if it is registered (RFC 5352 §6.5.2), but not before
+    /// [`change_interval`](ElementConfig::change_interval) is over.
     pub fn set_policy(&mut self, now: Instant, policy: Policy<'static>) {
         self.config.policy = policy;
-        if let State::Registered { home, .. } = self.state {
-            self.send_registration(now, home);
-        }
+        self.changed(now);
+    }
+
+    /// Changes where its users reach it, and registers again like [`Self::set_policy`]. Its users that are there are given
+    /// the new business card.
+    pub fn set_user_transport(&mut self, now: Instant, user_transport: UserTransport) {
+        self.config.user_transport = user_transport;
+        self.changed(now);
+        self.sessions.renew_cards();
     }
 
     /// Leaves the pool: the primitive of RFC 5352 §6.2. [`ElementEvent::Deregistered`] tells when it is done.
@@ -177,219 +214,24 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
         }
     }
 
-    fn reference(config: &ElementConfig) -> ElementReference<'_> {
-        ElementReference { pool_handle: PoolHandle::new(&config.pool_handle), identifier: config.identifier }
-    }
-
-    fn home_association(&self) -> Option<AssociationId> {
-        match self.state {
-            State::Registering { home, .. } | State::Registered { home, .. } | State::Deregistering { home, .. } => {
-                Some(home)
-            }
-            State::Idle | State::Hunting(_) => None,
+    /// Leaves the pool, and takes no new users: [`ElementEvent::Drained`] tells when those that were there have gone. The
+    /// application may send them away with [`Self::close_session`]; they go on with other elements.
+    pub fn drain(&mut self, now: Instant) {
+        if self.duty == Duty::Serving {
+            self.duty = Duty::Draining;
+            self.deregister(now);
+            self.check_drained();
         }
     }
 
-    fn hunt_for(&mut self, now: Instant, goal: Goal) {
-        self.state = State::Hunting(goal);
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.start(now, names, &mut |action| queue_hunt(outbox, &action));
-    }
-
-    /// RFC 5352 §3.1 R2–R4.
-    fn send_registration(&mut self, now: Instant, home: AssociationId) {
-        let Self { config, outbox, .. } = self;
-        let element = config.pool_element();
-        let message = Body::Registration(asap::Registration {
-            pool_handle: PoolHandle::new(&config.pool_handle),
-            pool_element: element,
-        });
-        // Without room for it T2 expires, and the element tries again.
-        let _ = send(outbox, home, &message.into());
-        self.state = State::Registering { home, t2: now + self.config.t2_registration };
-    }
-
-    /// RFC 5352 §3.2 D1–D4.
-    fn send_deregistration(&mut self, now: Instant, home: AssociationId) {
-        let message = Body::Deregistration(Self::reference(&self.config));
-        let _ = send(&mut self.outbox, home, &message.into());
-        self.state = State::Deregistering { home, t3: now + self.config.t3_deregistration };
-    }
-
-    fn event(&mut self, record: Record) {
-        let _ = self.outbox.push(record);
-    }
-
-    /// The home registrar does not answer, or is gone: look for another (RFC 5352 §3.1, §3.2, §3.6).
-    fn leave_home(&mut self, now: Instant, goal: Goal) {
-        self.home = ServerIdentifier::NONE;
-        self.hunt_for(now, goal);
-    }
-
-    fn opened(&mut self, now: Instant, association: AssociationId) {
-        let Self { hunt, outbox, .. } = self;
-        if !hunt.opened(now, association, &mut |action| queue_hunt(outbox, &action)) {
-            // An attempt that was given up.
-            let _ = self.outbox.push(Record::Abort { association });
-            return;
-        }
-        match self.state {
-            State::Hunting(Goal::Register) => self.send_registration(now, association),
-            State::Hunting(Goal::Deregister) => self.send_deregistration(now, association),
-            // The hunt is on in the state of hunting only.
-            _ => {}
-        }
-    }
-
-    fn closed(&mut self, now: Instant, association: AssociationId, reason: CloseReason) {
-        if self.home_association() == Some(association) {
-            let goal = match self.state {
-                State::Deregistering { .. } => Goal::Deregister,
-                _ => Goal::Register,
-            };
-            self.event(Record::HomeLost { reason });
-            self.leave_home(now, goal);
-            return;
-        }
-        if association.is_accepted() {
-            self.event(Record::SessionClosed { session: association, reason });
-        }
-    }
-
-    fn timeout(&mut self, now: Instant) {
-        match self.state {
-            State::Registering { home, t2 } if t2 <= now => {
-                let _ = self.outbox.push(Record::Abort { association: home });
-                self.attempts = self.attempts.saturating_add(1);
-                // RFC 5352 §3.1: past the threshold, report and stop.
-                if self.attempts > self.config.max_reg_attempt {
-                    self.state = State::Idle;
-                    self.event(Record::RegistrationFailed(RegistrationFailure::NoAnswer));
-                } else {
-                    self.leave_home(now, Goal::Register);
-                }
-            }
-            State::Registered { home, t4 } if t4 <= now => self.send_registration(now, home),
-            State::Deregistering { home, t3 } if t3 <= now => {
-                let _ = self.outbox.push(Record::Abort { association: home });
-                self.leave_home(now, Goal::Deregister);
-            }
-            _ => {}
-        }
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.timeout(now, names, &mut |action| queue_hunt(outbox, &action));
-    }
-
-    fn message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        let outbox = &mut self.outbox;
-        let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
-        match message.body {
-            Body::RegistrationResponse(response) => self.registration_response(now, association, &response),
-            Body::DeregistrationResponse(response) => self.deregistration_response(now, association, &response),
-            Body::EndpointKeepAlive(keep_alive) => self.keep_alive(now, association, &keep_alive),
-            Body::CookieEcho(cookie) if association.is_accepted() => {
-                let _ = self.outbox.push_octets(Record::CookieEcho { session: association }, cookie);
-            }
-            // What other roles are to handle, and errors: nothing to be done about them here.
-            _ => {}
-        }
-    }
-
-    fn registration_response(
-        &mut self,
-        now: Instant,
-        association: AssociationId,
-        response: &asap::RegistrationResponse<'_>,
-    ) {
-        if response.element != Self::reference(&self.config) {
-            return;
-        }
-        let State::Registering { home, .. } = self.state else { return };
-        if home != association {
-            return;
-        }
-        if response.rejected {
-            let cause = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
-            // RFC 5352 §3.1: MUST NOT try again without correcting the error. The application has to.
-            self.state = State::Idle;
-            let _ = self.outbox.push(Record::Close { association: home });
-            self.event(Record::RegistrationFailed(RegistrationFailure::Rejected(cause)));
-            return;
-        }
-        self.attempts = 0;
-        self.state = State::Registered { home, t4: now + self.config.t4_reregistration() };
-        self.event(Record::Registered { home: self.home });
-    }
-
-    fn deregistration_response(
-        &mut self,
-        now: Instant,
-        association: AssociationId,
-        response: &asap::DeregistrationResponse<'_>,
-    ) {
-        if response.element != Self::reference(&self.config) || self.home_association() != Some(association) {
-            return;
-        }
-        let rejected = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
-        match (self.state, rejected) {
-            (State::Deregistering { home, .. }, None) => {
-                self.state = State::Idle;
-                let _ = self.outbox.push(Record::Close { association: home });
-                self.event(Record::Deregistered);
-            }
-            (State::Deregistering { home, .. }, Some(cause)) => {
-                self.state = State::Idle;
-                let _ = self.outbox.push(Record::Close { association: home });
-                self.event(Record::DeregistrationRejected { cause });
-            }
-            // Unasked for: the registration's life has ended (RFC 5352 §3.2). The application has not asked for that.
-            (State::Registered { home, .. }, _) => {
-                self.event(Record::RegistrationExpired);
-                self.send_registration(now, home);
-            }
-            _ => {}
-        }
-    }
-
-    /// RFC 5352 §3.4 KA1, KA2.
-    fn keep_alive(&mut self, now: Instant, association: AssociationId, keep_alive: &EndpointKeepAlive<'_>) {
-        let for_another = keep_alive.identifier.is_some_and(|identifier| identifier != self.config.identifier);
-        if keep_alive.pool_handle != PoolHandle::new(&self.config.pool_handle) || for_another {
-            return;
-        }
-        let message = Body::EndpointKeepAliveAck(Self::reference(&self.config));
-        let _ = send(&mut self.outbox, association, &message.into());
-        if self.home_association() == Some(association) {
-            self.home = keep_alive.server;
-        } else if keep_alive.new_home {
-            // Also the old one, if it comes over a new association: the old association has ended, or soon will.
-            self.adopt(now, association, keep_alive.server);
-        }
-    }
-
-    /// A registrar has taken over: it is the home now.
-    fn adopt(&mut self, now: Instant, association: AssociationId, server: ServerIdentifier) {
-        let old = self.home_association().filter(|old| *old != association);
-        match self.state {
-            State::Idle => return,
-            State::Registered { t4, .. } => self.state = State::Registered { home: association, t4 },
-            // Whether the old home has handled the request is not known; the new one has not.
-            State::Registering { .. } | State::Hunting(Goal::Register) => self.send_registration(now, association),
-            State::Deregistering { .. } | State::Hunting(Goal::Deregister) => {
-                self.send_deregistration(now, association);
-            }
-        }
-        let Self { hunt, outbox, .. } = self;
-        hunt.stop(&mut |action| queue_hunt(outbox, &action));
-        if let Some(association) = old {
-            let _ = self.outbox.push(Record::Close { association });
-        }
-        self.home = server;
-        self.event(Record::HomeChanged { home: server });
+    /// Whether it is looking for a home registrar.
+    #[must_use]
+    pub fn is_hunting(&self) -> bool {
+        matches!(self.state, State::Hunting(_))
     }
 }
 
-impl<const OCTETS: usize> Machine for PoolElement<OCTETS> {
+impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSIONS, OCTETS> {
     type Event<'a> = ElementEvent<'a>;
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
@@ -397,11 +239,7 @@ impl<const OCTETS: usize> Machine for PoolElement<OCTETS> {
             Input::Timeout => {}
             Input::Opened { association, .. } => self.opened(now, association),
             // Who comes in tells by its first message whether it is a user or a registrar.
-            Input::Accepted { association, peer } => {
-                if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
-                    self.event(Record::Accepted { session: association, peer });
-                }
-            }
+            Input::Accepted { association, peer } => self.accepted(association, peer),
             Input::OpenFailed { association } => {
                 let Self { hunt, names, outbox, .. } = self;
                 hunt.failed(association, names, &mut |action| queue_hunt(outbox, &action));
@@ -410,35 +248,76 @@ impl<const OCTETS: usize> Machine for PoolElement<OCTETS> {
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.message(now, association, octets);
             }
-            Input::Message { association, protocol, octets } => {
-                if self.outbox.push_octets(Record::Data { session: association, protocol }, octets).is_err() {
-                    self.event(Record::MessageTooLarge { session: association, length: octets.len() });
-                }
-            }
+            Input::Message { association, protocol, octets } => self.data(association, protocol, octets),
+            // Whether answers have arrived is for users to find out, who ask again.
+            Input::Undelivered { .. } => {}
             Input::Datagram { group: MulticastGroup::Asap, from, octets } => self.datagram(now, from, octets),
             Input::Datagram { .. } => {}
         }
         self.timeout(now);
+        self.check_drained();
     }
 
     fn poll_action(&mut self) -> Option<Action<'_, ElementEvent<'_>>> {
+        if self.outbox.is_empty() {
+            self.give_cards();
+        }
         let (record, octets) = self.outbox.pop()?;
-        let record = self.current.insert(record);
-        Some(record.as_action(octets))
+        record.into_action(octets, &mut self.endpoint)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.state {
             State::Idle | State::Hunting(_) => None,
-            State::Registering { t2: at, .. }
-            | State::Registered { t4: at, .. }
-            | State::Deregistering { t3: at, .. } => Some(at),
+            State::Registered { t4, .. } => earliest(Some(t4), self.change_due),
+            State::Registering { t2: at, .. } | State::Deregistering { t3: at, .. } => Some(at),
         };
-        earliest(own, self.hunt.poll_timeout())
+        let query = self.query.as_ref().map(|query| query.t1);
+        earliest(earliest(own, query), self.hunt.poll_timeout())
     }
 }
 
-impl<const OCTETS: usize> PoolElement<OCTETS> {
+impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
+    fn message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
+        let outbox = &mut self.outbox;
+        let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
+        match message.body {
+            Body::RegistrationResponse(response) => self.registration_response(now, association, &response),
+            Body::DeregistrationResponse(response) => self.deregistration_response(now, association, &response),
+            Body::EndpointKeepAlive(keep_alive) => self.keep_alive(now, association, &keep_alive),
+            Body::CookieEcho(cookie) if self.speaks_with(association).is_ok() => {
+                let _ = self.outbox.push_octets(Record::CookieEcho { session: association }, cookie);
+            }
+            Body::BusinessCard(_) if self.speaks_with(association).is_ok() => {
+                let _ = self.outbox.push_octets(Record::BusinessCard { session: association }, octets);
+            }
+            Body::HandleResolutionResponse(response) => self.resolution_response(association, octets, &response),
+            // What other roles are to handle, and errors: nothing to be done about them here.
+            _ => {}
+        }
+    }
+
+    fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
+        let has_left = self.duty != Duty::Serving && self.state == State::Idle;
+        if has_left || !self.sessions.add(association) {
+            let _ = self.outbox.push(Record::Abort { association });
+            return;
+        }
+        if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
+            let record = Record::Accepted { session: association };
+            let _ = self.outbox.push_with(record, |buffer| peer.pack(buffer));
+        }
+    }
+
+    fn data(&mut self, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
+        if self.speaks_with(session).is_err() {
+            return;
+        }
+        if self.outbox.push_octets(Record::Data { session, protocol }, octets).is_err() {
+            self.event(Record::MessageTooLarge { session, length: octets.len() });
+        }
+    }
+
     fn datagram(&mut self, now: Instant, from: SocketAddr, octets: &[u8]) {
         let Ok(decoded) = Message::decode(octets) else { return };
         let Body::ServerAnnounce(announce) = decoded.message.body else { return };

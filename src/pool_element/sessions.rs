@@ -1,54 +1,101 @@
-//! What an element says to its users: messages on the data channel, cookies on the control channel (RFC 5352 §3.8).
+//! An element and its users: who is there, messages on the data channel, cookies and business cards on the control channel
+//! (RFC 5352 §3.8, §3.9), and the end of it all.
 
-use core::fmt;
-
-use super::{PoolElement, Record};
-use crate::client::send;
+use super::{Duty, PoolElement, Record, State};
+use crate::business_card::{CardError, ElementList};
+use crate::client::{MessageHeader, SendError, send};
 use crate::machine::{AssociationId, OutgoingMessage};
-use crate::wire::PayloadProtocol;
-use crate::wire::asap::Body;
+use crate::outbox::Full;
+use crate::wire::asap::{Body, BusinessCard};
+use crate::wire::{PoolElement as WirePoolElement, PoolHandle, TransportUse};
 
-/// Why a message was not taken.
+/// How many octets the elements take that are to be tried when this one fails.
+const FAILOVER_ORDER: usize = 192;
+
+pub(super) type FailoverOrder = ElementList<FAILOVER_ORDER>;
+
+/// Who is at the other end of an association that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The queue is full: fetch actions first. Or the message is larger than the queue.
-    Full,
-    /// SCTP has no empty messages.
-    Empty,
-    /// The payload protocol identifier of ASAP is the control channel's (RFC 5352 §5).
-    ReservedProtocol,
-    /// There is no such session.
-    NoSession,
+enum Who {
+    /// It has not said anything yet.
+    Unknown,
+    User(Card),
+    Registrar,
 }
 
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "the queue has no room for the message",
-            Self::Empty => "a message must have at least one octet",
-            Self::ReservedProtocol => "the payload protocol identifier of ASAP is not for data",
-            Self::NoSession => "there is no such session",
-        })
+/// Whether a user has the element's business card, in its present form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Card {
+    Due,
+    Given,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    session: AssociationId,
+    who: Who,
+}
+
+/// The associations that came in, up to `SESSIONS`, ordered by their names.
+#[derive(Debug)]
+pub(super) struct Sessions<const SESSIONS: usize> {
+    entries: heapless::Vec<Entry, SESSIONS>,
+    /// Whether somebody may be without the business card.
+    cards_due: bool,
+}
+
+impl<const SESSIONS: usize> Sessions<SESSIONS> {
+    pub(super) const fn new() -> Self {
+        Self { entries: heapless::Vec::new(), cards_due: false }
+    }
+
+    fn find(&mut self, session: AssociationId) -> Option<&mut Entry> {
+        let index = self.entries.binary_search_by_key(&session, |entry| entry.session).ok()?;
+        self.entries.get_mut(index)
+    }
+
+    /// Takes one more; false if there are too many.
+    pub(super) fn add(&mut self, session: AssociationId) -> bool {
+        let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) else { return true };
+        self.entries.insert(place, Entry { session, who: Who::Unknown }).is_ok()
+    }
+
+    /// Forgets one; true if it may have been a user's.
+    pub(super) fn remove(&mut self, session: AssociationId) -> bool {
+        let Ok(index) = self.entries.binary_search_by_key(&session, |entry| entry.session) else { return false };
+        let is_users = self.entries.get(index).is_some_and(|entry| entry.who != Who::Registrar);
+        // Names grow, so mostly the place is near the end.
+        let mut place = 0;
+        self.entries.retain(|_| {
+            place += 1;
+            place != index + 1
+        });
+        is_users
+    }
+
+    pub(super) fn is_registrar(&mut self, session: AssociationId) {
+        if let Some(entry) = self.find(session) {
+            entry.who = Who::Registrar;
+        }
+    }
+
+    /// The business card has changed.
+    pub(super) fn renew_cards(&mut self) {
+        for entry in &mut self.entries {
+            if let Who::User(card) = &mut entry.who {
+                *card = Card::Due;
+            }
+        }
+        self.cards_due = true;
+    }
+
+    /// Whether no user is there, as far as is known.
+    fn have_no_users(&self) -> bool {
+        self.entries.iter().all(|entry| entry.who == Who::Registrar)
     }
 }
 
-impl core::error::Error for SendError {}
-
-impl SendError {
-    /// Whether a message may go on a data channel at all.
-    pub(crate) fn check(message: &OutgoingMessage<'_>) -> Result<(), Self> {
-        if message.octets.is_empty() {
-            return Err(Self::Empty);
-        }
-        if message.protocol == PayloadProtocol::ASAP {
-            return Err(Self::ReservedProtocol);
-        }
-        Ok(())
-    }
-}
-
-impl<const OCTETS: usize> PoolElement<OCTETS> {
+impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     /// Sends a message to a user.
     ///
     /// # Errors
@@ -56,30 +103,107 @@ impl<const OCTETS: usize> PoolElement<OCTETS> {
     /// The message was not taken; nothing has happened.
     pub fn send(&mut self, session: AssociationId, message: OutgoingMessage<'_>) -> Result<(), SendError> {
         SendError::check(&message)?;
-        let OutgoingMessage { protocol, stream, delivery, octets } = message;
-        let record = Record::Send { association: session, protocol, stream, delivery };
-        self.outbox.push_octets(record, octets).map_err(|_| SendError::Full)
+        self.speaks_with(session)?;
+        let record = Record::Send { association: session, header: MessageHeader::of(&message) };
+        self.outbox.push_octets(record, message.octets).map_err(|_| SendError::Full)
     }
 
     /// Sends a user the cookie that it is to bring to another element, should this one fail. It replaces those sent
-    /// before. RFC 5352 §3.8: it should be signed, since it comes back by way of the user.
+    /// before. RFC 5352 §3.8: it should be signed, since it comes back by way of the user; see
+    #[cfg_attr(feature = "cookies", doc = "[`CookieKey`](crate::cookie::CookieKey).")]
+    #[cfg_attr(not(feature = "cookies"), doc = "the feature `cookies`.")]
     ///
     /// # Errors
     ///
     /// The cookie was not taken; nothing has happened.
     pub fn send_cookie(&mut self, session: AssociationId, cookie: &[u8]) -> Result<(), SendError> {
+        if !self.has_control_channel() {
+            return Err(SendError::NoControlChannel);
+        }
+        self.speaks_with(session)?;
         send(&mut self.outbox, session, &Body::Cookie(cookie).into()).map_err(|_| SendError::Full)
     }
 
-    /// Ends a session in order.
+    /// Ends a session in order. Its user goes on with another element.
     ///
     /// # Errors
     ///
-    /// The queue is full, or the association is no session but leads to the home registrar.
+    /// The queue is full, or there is no such session.
     pub fn close_session(&mut self, session: AssociationId) -> Result<(), SendError> {
-        if self.home_association() == Some(session) {
+        if self.sessions.find(session).is_none_or(|entry| entry.who == Who::Registrar) {
             return Err(SendError::NoSession);
         }
-        self.outbox.push(Record::Close { association: session }).map_err(|_| SendError::Full)
+        self.outbox.push(Record::Close { association: session }).map_err(|_| SendError::Full)?;
+        self.sessions.remove(session);
+        self.check_drained();
+        Ok(())
+    }
+
+    /// The elements of the pool that its users are to try when this one fails, in this order: the rest of its business card,
+    /// after itself (RFC 5352 §3.9). Users that are there get the card at once.
+    ///
+    /// # Errors
+    ///
+    /// They are too many; nothing has changed.
+    pub fn set_failover_order(&mut self, elements: &[WirePoolElement<'_>]) -> Result<(), CardError> {
+        self.failover_order = ElementList::new(elements.iter().copied())?;
+        self.sessions.renew_cards();
+        Ok(())
+    }
+
+    pub(super) fn has_control_channel(&self) -> bool {
+        self.config.user_transport.as_transport().transport_use() == TransportUse::DataPlusControl
+    }
+
+    /// Communication with a user begins, or goes on: it gets the business card first (RFC 5352 §3.9).
+    pub(super) fn speaks_with(&mut self, session: AssociationId) -> Result<(), SendError> {
+        let entry = self.sessions.find(session).ok_or(SendError::NoSession)?;
+        match entry.who {
+            Who::Registrar => Err(SendError::NoSession),
+            Who::User(_) => Ok(()),
+            Who::Unknown => {
+                entry.who = Who::User(Card::Due);
+                if self.give_card(session).is_err() {
+                    self.sessions.cards_due = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn give_card(&mut self, session: AssociationId) -> Result<(), Full> {
+        if self.has_control_channel() {
+            let Self { config, failover_order, outbox, .. } = self;
+            let mut elements: ElementList<512> = ElementList::default();
+            // They fit: both are smaller than half of it.
+            let _ = elements.push(&config.pool_element()).and_then(|()| elements.append(failover_order));
+            let pool_handle = PoolHandle::new(&config.pool_handle);
+            let card = BusinessCard { pool_handle, pool_elements: elements.sequence() };
+            send(outbox, session, &Body::BusinessCard(card).into())?;
+        }
+        if let Some(entry) = self.sessions.find(session) {
+            entry.who = Who::User(Card::Given);
+        }
+        Ok(())
+    }
+
+    /// Gives the business card to those who are still without it, as many as there is room for.
+    pub(super) fn give_cards(&mut self) {
+        while self.sessions.cards_due {
+            let due = self.sessions.entries.iter().find(|entry| entry.who == Who::User(Card::Due));
+            match due.map(|entry| entry.session) {
+                None => self.sessions.cards_due = false,
+                Some(session) if self.give_card(session).is_err() => break,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Tells the application once the element has left its pool and its last user has gone.
+    pub(super) fn check_drained(&mut self) {
+        if self.duty == Duty::Draining && self.state == State::Idle && self.sessions.have_no_users() {
+            self.duty = Duty::Drained;
+            self.event(Record::Drained);
+        }
     }
 }

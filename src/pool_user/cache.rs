@@ -9,7 +9,7 @@ use crate::pool_element::MAX_POOL_HANDLE;
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::asap::HandleResolutionResponse;
-use crate::wire::{PeIdentifier, PolicyType, PoolHandle, TransportUse};
+use crate::wire::{PeIdentifier, PolicyType, PoolElement, PoolHandle, TransportUse};
 
 /// A pool's octets, owned.
 pub(super) type HandleBuf = Vec<u8, MAX_POOL_HANDLE, u8>;
@@ -21,11 +21,37 @@ pub(super) struct ElementKey {
     pub(super) identifier: PeIdentifier,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct CachedElement {
-    pub(super) identifier: PeIdentifier,
-    pub(super) endpoint: EndpointBuf,
-    pub(super) transport_use: TransportUse,
+/// An element and how to reach it: what RFC 5352 §6.5.3 calls a Pool Element handle, together with its pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownElement {
+    /// Identifies it in its pool.
+    pub identifier: PeIdentifier,
+    /// Where it serves.
+    pub endpoint: EndpointBuf,
+    /// Whether it has a control channel.
+    pub transport_use: TransportUse,
+}
+
+impl KnownElement {
+    /// The element, if it can be reached over SCTP or TCP.
+    pub(super) fn new(element: &PoolElement<'_>) -> Option<Self> {
+        Some(Self {
+            identifier: element.identifier,
+            endpoint: EndpointBuf::from_transport(&element.user_transport)?,
+            transport_use: element.user_transport.transport_use(),
+        })
+    }
+}
+
+/// What the user thinks of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing has been sent to it.
+    Unused,
+    /// It was chosen, and so has been sent something, or was given to the application for that.
+    Used,
+    /// It is not chosen any more.
+    Dead,
 }
 
 /// Where a pool's resolution stands.
@@ -39,16 +65,28 @@ pub(super) enum Request {
     Sent { t1: Instant, retransmits: u8 },
 }
 
+/// For how long what is known is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Validity {
+    /// Nothing is known.
+    Unknown,
+    /// Until it becomes stale.
+    Until(Instant),
+    /// The home registrar tells what changes (RFC 5352 §2.2.6, the A bit).
+    Updated,
+}
+
 #[derive(Debug)]
 pub(super) struct CachedPool<const ELEMENTS: usize> {
     pool_handle: HandleBuf,
-    /// The elements, each with whether it may still be chosen. An element's place is its number for the policy.
-    elements: Vec<(CachedElement, bool), ELEMENTS>,
+    /// The elements. An element's place is its number for the policy.
+    elements: Vec<(KnownElement, Standing), ELEMENTS>,
     /// Chooses among them.
     policy: Selector<Fixed<ELEMENTS>>,
     seats: Vec<Seat, ELEMENTS>,
-    /// When the entry becomes stale; `None` before the first resolution.
-    stale: Option<Instant>,
+    validity: Validity,
+    /// Which element the last message to the pool went to.
+    pub(super) last: Option<PeIdentifier>,
     pub(super) request: Request,
 }
 
@@ -69,7 +107,8 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
             elements: Vec::new(),
             policy: Selector::round_robin(),
             seats: Vec::new(),
-            stale: None,
+            validity: Validity::Unknown,
+            last: None,
             request: Request::None,
         })
     }
@@ -78,13 +117,36 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
         PoolHandle::new(&self.pool_handle)
     }
 
-    pub(super) fn handle_buf(&self) -> &HandleBuf {
-        &self.pool_handle
+    pub(super) fn key(&self, identifier: PeIdentifier) -> ElementKey {
+        ElementKey { pool_handle: self.pool_handle.clone(), identifier }
+    }
+
+    /// The elements that may be chosen, unless what is known is stale (RFC 5352 §3.3 C2).
+    pub(super) fn elements(&self, now: Instant) -> impl Iterator<Item = &KnownElement> {
+        let valid = match self.validity {
+            Validity::Unknown => false,
+            Validity::Until(stale) => stale > now,
+            Validity::Updated => true,
+        };
+        let elements = self.elements.iter().filter(move |(_, standing)| valid && *standing != Standing::Dead);
+        elements.map(|(element, _)| element)
     }
 
     /// Whether an element could be chosen.
     pub(super) fn has_elements(&self, now: Instant) -> bool {
-        self.stale.is_some_and(|stale| stale > now) && self.elements.iter().any(|(_, is_there)| *is_there)
+        self.elements(now).next().is_some()
+    }
+
+    /// Whether the home registrar is to tell what changes.
+    pub(super) fn is_updated(&self) -> bool {
+        self.validity == Validity::Updated
+    }
+
+    /// The registrar that was to tell what changes is gone: what is known now becomes stale like other knowledge.
+    pub(super) fn end_updates(&mut self, stale: Instant) {
+        if self.is_updated() {
+            self.validity = Validity::Until(stale);
+        }
     }
 
     /// Takes over what a registrar has answered. Elements that cannot be reached over SCTP or TCP are left out.
@@ -93,38 +155,67 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
         self.seats.clear();
         // RFC 5352 §2.2.6: without a policy parameter it is round robin.
         self.policy = policy(response.policy.map_or(PolicyType::ROUND_ROBIN, |policy| policy.policy_type()));
-        self.stale = Some(stale);
+        self.validity = if response.accept_updates { Validity::Updated } else { Validity::Until(stale) };
         for element in &response.pool_elements {
-            let Some(endpoint) = EndpointBuf::from_transport(&element.user_transport) else { continue };
-            let transport_use = element.user_transport.transport_use();
-            let cached = CachedElement { identifier: element.identifier, endpoint, transport_use };
+            let Some(known) = KnownElement::new(&element) else { continue };
             let number = self.elements.len() as u32;
-            if self.elements.push((cached, true)).is_err() || self.seats.push(Seat::new(number)).is_err() {
+            if self.elements.push((known, Standing::Unused)).is_err() || self.seats.push(Seat::new(number)).is_err() {
                 break;
             }
             self.policy.add(&mut Seats(&mut self.seats), Member(number), &element.policy);
         }
     }
 
-    /// The element whose turn it is by the pool's policy; `None` if there is none, or what is known is stale (RFC 5352
-    /// §3.3 C2).
-    pub(super) fn select(&mut self, now: Instant, random: &mut Random) -> Option<CachedElement> {
+    /// The element whose turn it is by the pool's policy; `None` if there is none, or what is known is stale.
+    pub(super) fn select(&mut self, now: Instant, random: &mut Random) -> Option<KnownElement> {
         if !self.has_elements(now) {
             return None;
         }
         let mut chosen = [Member::NONE];
         self.policy.select(&mut Seats(&mut self.seats), random, &mut chosen);
         let [Member(chosen)] = chosen;
-        let chosen = self.elements.get(chosen as usize);
+        let chosen = chosen as usize;
         // Elements that their policy would not choose, by weights of zero, are better than none.
-        let any = || self.elements.iter().find(|(_, is_there)| *is_there);
-        chosen.or_else(any).map(|(element, _)| element.clone())
+        let any = || self.elements.iter().position(|(_, standing)| *standing != Standing::Dead);
+        let chosen = if chosen < self.elements.len() { chosen } else { any()? };
+        self.elements.get_mut(chosen).map(|(element, standing)| {
+            *standing = Standing::Used;
+            element.clone()
+        })
+    }
+
+    fn find(&mut self, identifier: PeIdentifier) -> Option<&mut (KnownElement, Standing)> {
+        self.elements.iter_mut().find(|(element, _)| element.identifier == identifier)
+    }
+
+    /// A certain element, to be used; `None` if it is not known, or dead.
+    pub(super) fn take(&mut self, identifier: PeIdentifier) -> Option<KnownElement> {
+        let (element, standing) = self.find(identifier).filter(|(_, standing)| *standing != Standing::Dead)?;
+        *standing = Standing::Used;
+        Some(element.clone())
+    }
+
+    /// Whether the element is known to be dead.
+    pub(super) fn is_dead(&mut self, identifier: PeIdentifier) -> bool {
+        self.find(identifier).is_some_and(|(_, standing)| *standing == Standing::Dead)
+    }
+
+    /// Whether the element has been chosen since it came to be known.
+    pub(super) fn was_used(&mut self, identifier: PeIdentifier) -> bool {
+        self.find(identifier).is_some_and(|(_, standing)| *standing == Standing::Used)
+    }
+
+    /// An element has told itself where it is (RFC 5352 §3.9 BC1).
+    pub(super) fn correct(&mut self, element: KnownElement) {
+        if let Some((known, _)) = self.find(element.identifier) {
+            *known = element;
+        }
     }
 
     /// An element is dead: it is no longer chosen.
     pub(super) fn remove(&mut self, identifier: PeIdentifier) {
-        for (number, (element, is_there)) in (0..).zip(&mut self.elements) {
-            if element.identifier == identifier && core::mem::replace(is_there, false) {
+        for (number, (element, standing)) in (0..).zip(&mut self.elements) {
+            if element.identifier == identifier && core::mem::replace(standing, Standing::Dead) != Standing::Dead {
                 self.policy.remove(&mut Seats(&mut self.seats), Member(number));
             }
         }
@@ -132,6 +223,6 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
 
     /// Forgets the elements, so that the registrar is asked again.
     pub(super) fn invalidate(&mut self) {
-        self.stale = None;
+        self.validity = Validity::Unknown;
     }
 }

@@ -17,6 +17,9 @@ pub struct UserConfig {
     /// How many elements to ask for, with the option that rsplib knows; `None` leaves it to the registrar, as the
     /// RFC has it. Default: none.
     pub items: Option<u32>,
+    /// Whether to ask the registrar to tell by itself what changes in the pools that it is asked for, so that what is known
+    /// of them does not become stale (RFC 5352 §2.2.5, the S bit). Default: no.
+    pub updates: Updates,
     /// How long a session waits before it resolves its pool again when no element could be reached, or the pool is
     /// unknown. Default 500 ms. Not of the RFC, which leaves the matter open.
     pub retry_delay: Duration,
@@ -29,6 +32,16 @@ pub struct UserConfig {
     pub seed: u64,
 }
 
+/// Whether a user asks for updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Updates {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does.
+    Asked,
+}
+
 impl Default for UserConfig {
     fn default() -> Self {
         Self {
@@ -36,6 +49,7 @@ impl Default for UserConfig {
             max_request_retransmit: 2,
             stale_cache_value: Duration::from_secs(30),
             items: None,
+            updates: Updates::Off,
             retry_delay: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(5),
             hunt: HuntConfig::default(),

@@ -1,11 +1,9 @@
 //! What a user tells its application, and the records that its actions are made of.
 
-use super::cache::HandleBuf;
 use super::session::SessionId;
-use crate::client::ClientRecord;
+use crate::client::{ClientRecord, MessageHeader};
 use crate::endpoint::EndpointBuf;
-use crate::machine::{Action, AssociationId, CloseReason, Delivery, OutgoingMessage, Purpose};
-use crate::pool_element::IncomingMessage;
+use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, OutgoingMessage, Progress, Purpose};
 use crate::wire::asap::{Body, HandleResolutionResponse, Message};
 use crate::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle};
 
@@ -17,9 +15,9 @@ pub enum UserEvent<'a> {
     HomeFound,
     /// The association with the home registrar is gone.
     HomeLost,
-    /// A registrar has told the elements of a pool.
+    /// A registrar has told the elements of a pool, as it was asked, or because they have changed.
     Resolved(HandleResolutionResponse<'a>),
-    /// A pool could not be resolved. Sessions with it try again after a while.
+    /// A pool could not be resolved, or is gone. Sessions with it try again after a while.
     ResolutionFailed {
         /// The pool.
         pool_handle: PoolHandle<'a>,
@@ -27,7 +25,8 @@ pub enum UserEvent<'a> {
         failure: ResolutionFailure,
     },
     /// A session has an element. If it is not the session's first, the last cookie has been sent to it, and what the
-    /// application had sent to the one before has to be sent again.
+    /// application had sent to the one before has to be sent again. What has been held back goes out now, or waits for
+    /// [`PoolUser::resume`](super::PoolUser::resume), as the session's [`FailoverMode`](super::FailoverMode) says.
     Established {
         /// The session.
         session: SessionId,
@@ -36,21 +35,38 @@ pub enum UserEvent<'a> {
         /// How many elements the session has had or tried before.
         failovers: u32,
     },
-    /// The session's element is dead, or could not be reached; the next one is tried.
+    /// The session's element is dead, or could not be reached, or has ended the session. The next one is tried, or the
+    /// application has to say so, as the session's [`FailoverMode`](super::FailoverMode) says.
     Failover {
         /// The session.
         session: SessionId,
-        /// The dead element.
+        /// The element.
         identifier: PeIdentifier,
         /// How its association ended; `None` if it never was, or the application said so.
         reason: Option<CloseReason>,
     },
-    /// A message of the session's element.
+    /// A message of an element (RFC 5352 §6.6).
     Data {
-        /// The session.
+        /// The session, by which an answer can be sent.
         session: SessionId,
+        /// The element.
+        identifier: PeIdentifier,
         /// The message.
         message: IncomingMessage<'a>,
+    },
+    /// A message did not arrive, as far as is known, and is not sent by itself to another element (RFC 5352 §6.7). What
+    /// the transport cannot tell is not told here.
+    Undelivered {
+        /// The pool that it was for.
+        pool_handle: PoolHandle<'a>,
+        /// The session that it was for; `None` if it was for the pool.
+        session: Option<SessionId>,
+        /// The element that should have got it, if one was chosen.
+        identifier: Option<PeIdentifier>,
+        /// How far it got.
+        progress: Progress,
+        /// The message.
+        message: OutgoingMessage<'a>,
     },
     /// A message was larger than the machine's buffer. It is lost.
     MessageTooLarge {
@@ -80,19 +96,14 @@ pub enum ResolutionFailure {
 /// An action in the queue, without its octets.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
-    OpenRegistrar {
+    /// Its octets are the packed endpoint.
+    Open {
         association: AssociationId,
-        remote: EndpointBuf,
-    },
-    OpenElement {
-        association: AssociationId,
-        remote: EndpointBuf,
+        purpose: Purpose,
     },
     Send {
         association: AssociationId,
-        protocol: PayloadProtocol,
-        stream: u16,
-        delivery: Delivery,
+        header: MessageHeader,
     },
     Close {
         association: AssociationId,
@@ -104,8 +115,8 @@ pub(super) enum Record {
     HomeLost,
     /// Its octets are the whole response.
     Resolved,
+    /// Its octets are the pool handle.
     ResolutionFailed {
-        pool_handle: HandleBuf,
         failure: ResolutionFailure,
     },
     Established {
@@ -120,7 +131,16 @@ pub(super) enum Record {
     },
     Data {
         session: SessionId,
+        identifier: PeIdentifier,
         protocol: PayloadProtocol,
+    },
+    /// Its octets are the pool handle, and the message.
+    Undelivered {
+        pool_handle_length: u8,
+        session: Option<SessionId>,
+        identifier: Option<PeIdentifier>,
+        progress: Progress,
+        header: MessageHeader,
     },
     MessageTooLarge {
         session: SessionId,
@@ -133,55 +153,60 @@ pub(super) enum Record {
 }
 
 impl ClientRecord for Record {
-    fn open_registrar(association: AssociationId, remote: EndpointBuf) -> Self {
-        Self::OpenRegistrar { association, remote }
+    fn open_registrar(association: AssociationId) -> Self {
+        Self::Open { association, purpose: Purpose::Asap }
     }
 
     fn abort(association: AssociationId) -> Self {
         Self::Abort { association }
     }
 
-    fn send(association: AssociationId, protocol: PayloadProtocol, stream: u16, delivery: Delivery) -> Self {
-        Self::Send { association, protocol, stream, delivery }
+    fn send(association: AssociationId, header: MessageHeader) -> Self {
+        Self::Send { association, header }
     }
 }
 
 impl Record {
-    /// The action, with the octets that belong to it.
-    pub(super) fn as_action<'a>(&'a self, octets: &'a [u8]) -> Action<'a, UserEvent<'a>> {
-        let open = |association, purpose, remote: &'a EndpointBuf| Action::Open {
-            association,
-            purpose,
-            remote: remote.as_endpoint(),
-        };
-        Action::Event(match *self {
-            Self::OpenRegistrar { association, ref remote } => return open(association, Purpose::Asap, remote),
-            Self::OpenElement { association, ref remote } => return open(association, Purpose::Session, remote),
-            Self::Send { association, protocol, stream, delivery } => {
-                let message = OutgoingMessage { protocol, stream, delivery, octets };
-                return Action::Send { association, message };
+    /// The action, with the octets that belong to it. An endpoint among them is put into `endpoint`, to be borrowed.
+    pub(super) fn into_action<'a>(
+        self,
+        octets: &'a [u8],
+        endpoint: &'a mut Option<EndpointBuf>,
+    ) -> Option<Action<'a, UserEvent<'a>>> {
+        Some(Action::Event(match self {
+            Self::Open { association, purpose } => {
+                *endpoint = EndpointBuf::unpack(octets);
+                let remote = endpoint.as_ref()?.as_endpoint();
+                return Some(Action::Open { association, purpose, remote });
             }
-            Self::Close { association } => return Action::Close { association },
-            Self::Abort { association } => return Action::Abort { association },
+            Self::Send { association, header } => {
+                return Some(Action::Send { association, message: header.with(octets) });
+            }
+            Self::Close { association } => return Some(Action::Close { association }),
+            Self::Abort { association } => return Some(Action::Abort { association }),
             Self::HomeFound => UserEvent::HomeFound,
             Self::HomeLost => UserEvent::HomeLost,
-            Self::Resolved => match Message::decode(octets).map(|decoded| decoded.message.body) {
-                Ok(Body::HandleResolutionResponse(response)) => UserEvent::Resolved(response),
-                // They were decoded when they came in.
-                _ => UserEvent::HomeFound,
+            Self::Resolved => match Message::decode(octets).ok()?.message.body {
+                Body::HandleResolutionResponse(response) => UserEvent::Resolved(response),
+                _ => return None,
             },
-            Self::ResolutionFailed { ref pool_handle, failure } => {
-                UserEvent::ResolutionFailed { pool_handle: PoolHandle::new(pool_handle), failure }
+            Self::ResolutionFailed { failure } => {
+                UserEvent::ResolutionFailed { pool_handle: PoolHandle::new(octets), failure }
             }
             Self::Established { session, identifier, failovers } => {
                 UserEvent::Established { session, identifier, failovers }
             }
             Self::Failover { session, identifier, reason } => UserEvent::Failover { session, identifier, reason },
-            Self::Data { session, protocol } => {
-                UserEvent::Data { session, message: IncomingMessage { protocol, octets } }
+            Self::Data { session, identifier, protocol } => {
+                UserEvent::Data { session, identifier, message: IncomingMessage { protocol, octets } }
+            }
+            Self::Undelivered { pool_handle_length, session, identifier, progress, header } => {
+                let (pool_handle, octets) = octets.split_at_checked(pool_handle_length.into())?;
+                let (pool_handle, message) = (PoolHandle::new(pool_handle), header.with(octets));
+                UserEvent::Undelivered { pool_handle, session, identifier, progress, message }
             }
             Self::MessageTooLarge { session, length } => UserEvent::MessageTooLarge { session, length },
             Self::CookieTooLong { session, length } => UserEvent::CookieTooLong { session, length },
-        })
+        }))
     }
 }

@@ -1,37 +1,45 @@
 //! The pool user: it resolves pool handles, keeps what it learned in a cache, opens sessions with elements, and when
 //! an element dies goes on with the next, bringing along the session's last cookie (RFC 5352 §3.3, §3.5–3.8).
 //!
-//! ```text
-//!   open_session() ─▶ Resolving ─▶ Connecting ─▶ Established ─┐
-//!                        ▲  pool exhausted │  ▲               │ element dead: report it, take the next
-//!                        └── Waiting ◀─────┘  └───────────────┘
-//! ```
+//! It can be used in three ways, at the same time:
+//!
+//! - **Sessions**: [`PoolUser::open_session`] and [`PoolUser::send`], a conversation with one element, and with the next when
+//!   it dies.
+//! - **Messages to a pool**: [`PoolUser::send_to_pool`], each for itself, to the element whose turn it is, or to all.
+//! - **Resolution alone**, for applications with a transport of their own (RFC 5351 §4): [`PoolUser::resolve`],
+//!   [`PoolUser::primary`] for the element to use, [`PoolUser::report_unreachable`] when it is dead, and `primary` again.
 
 mod cache;
+mod cards;
 mod config;
 mod event;
+mod messages;
 mod registrar_link;
 mod session;
 
-pub use self::config::UserConfig;
+pub use self::cache::KnownElement;
+pub use self::config::{Updates, UserConfig};
 pub use self::event::{ResolutionFailure, UserEvent};
-pub use self::session::SessionId;
+pub use self::messages::Target;
+pub use self::session::{FailoverMode, MAX_PREFERRED, SessionId, SessionOptions};
 
 use heapless::Vec;
 
 use self::cache::{CachedPool, Request};
 use self::event::Record;
+use self::messages::{Destination, Held};
 use self::session::{Session, SessionState};
 use crate::asap_input::receive;
+use crate::business_card::CardBuf;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
 use crate::hunt::Hunt;
-use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Delivery, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
 use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
-use crate::wire::{PayloadProtocol, PoolHandle};
+use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 
 /// How many registrars a user knows at most, configured and announced.
 const MAX_REGISTRARS: usize = 4;
@@ -97,22 +105,15 @@ pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const 
     pools: Vec<CachedPool<ELEMENTS>, SESSIONS>,
     sessions: Vec<Session, SESSIONS>,
     next_session: u32,
-    /// Messages whose session has no element at the moment.
+    /// The user's own business card, if it is an element as well.
+    card: Option<CardBuf>,
+    /// Messages whose session has no element at the moment, or whose pool is not known yet.
     held: Outbox<Held, MAX_ACTIONS, OCTETS>,
     /// Elements that are to be reported as unreachable once there is a home registrar (RFC 5352 §3.5).
     unreachable: Vec<cache::ElementKey, SESSIONS>,
     outbox: Outbox<Record, MAX_ACTIONS, OCTETS>,
-    /// The record that the last action was made of, for what the action borrows.
-    current: Option<Record>,
-}
-
-/// A message that waits for its session's element.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    session: SessionId,
-    protocol: PayloadProtocol,
-    stream: u16,
-    delivery: Delivery,
+    /// The endpoint of the last action, which borrows it.
+    endpoint: Option<EndpointBuf>,
 }
 
 /// The user has no room for another session or pool.
@@ -149,10 +150,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             pools: Vec::new(),
             sessions: Vec::new(),
             next_session: 0,
+            card: None,
             held: Outbox::new(),
             unreachable: Vec::new(),
             outbox: Outbox::new(),
-            current: None,
+            endpoint: None,
         }
     }
 
@@ -178,6 +180,44 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         Ok(())
     }
 
+    /// Forgets what is known of a pool: the primitive of RFC 5352 §6.4. Who needs its elements next asks a registrar.
+    pub fn purge(&mut self, pool_handle: PoolHandle<'_>) {
+        if let Some(pool) = self.pools.iter_mut().find(|pool| pool.handle() == pool_handle) {
+            pool.invalidate();
+        }
+    }
+
+    /// The elements of a pool, as far as they are known, not stale, and not known to be dead: the translation of RFC 5352
+    /// §6.9.1. [`Self::resolve`] makes them known.
+    pub fn elements(&self, now: Instant, pool_handle: PoolHandle<'_>) -> impl Iterator<Item = &KnownElement> {
+        let pool = self.pools.iter().find(|pool| pool.handle() == pool_handle);
+        pool.into_iter().flat_map(move |pool| pool.elements(now))
+    }
+
+    /// The element of a pool whose turn it is by the pool's policy, for an application that talks to it by itself; `None`
+    /// if the pool has to be resolved first.
+    pub fn primary(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Option<KnownElement> {
+        let Self { pools, random, .. } = self;
+        pools.iter_mut().find(|pool| pool.handle() == pool_handle)?.select(now, random)
+    }
+
+    /// The application, which talks to an element by itself, cannot reach it: the primitive of RFC 5352 §6.9.2. The element is
+    /// not chosen any more, and reported to a registrar, unless it was never chosen (RFC 5352 §3.5): then nothing happens.
+    pub fn report_unreachable(&mut self, now: Instant, pool_handle: PoolHandle<'_>, identifier: PeIdentifier) {
+        let Some(pool) = self.pools.iter_mut().find(|pool| pool.handle() == pool_handle) else { return };
+        if pool.was_used(identifier) {
+            pool.remove(identifier);
+            let key = pool.key(identifier);
+            self.report(now, key);
+        }
+    }
+
+    /// Whether it is looking for a registrar.
+    #[must_use]
+    pub fn is_hunting(&self) -> bool {
+        self.home == Home::Hunting
+    }
+
     /// The index of a pool in the cache, where it gets a place if it has none.
     fn pool_index(&mut self, pool_handle: PoolHandle<'_>) -> Result<usize, OpenError> {
         if let Some(index) = self.pools.iter().position(|pool| pool.handle() == pool_handle) {
@@ -188,12 +228,14 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             Ok(()) => return Ok(self.pools.len() - 1),
             Err(pool) => pool,
         };
-        // A pool without session and without request makes room.
-        let unused = |candidate: &CachedPool<ELEMENTS>| {
-            matches!(candidate.request, Request::None)
-                && !self.sessions.iter().any(|session| session.pool_handle() == candidate.handle())
+        // A pool without session, message and request makes room.
+        let is_unused = |(index, candidate): (usize, &CachedPool<ELEMENTS>)| {
+            let waits = |held: &Held| matches!(held.destination, Destination::Pool { pool, .. } if pool == index);
+            candidate.request == Request::None
+                && !self.sessions.iter().any(|session| session.pool == index)
+                && !self.held.records().any(waits)
         };
-        let index = self.pools.iter().position(unused).ok_or(OpenError::NoRoom)?;
+        let index = self.pools.iter().enumerate().position(is_unused).ok_or(OpenError::NoRoom)?;
         if let Some(place) = self.pools.get_mut(index) {
             *place = pool;
         }
@@ -212,6 +254,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
                 self.resolution_response(now, octets, &response);
             }
             Body::Cookie(cookie) => self.cookie(association, cookie),
+            Body::BusinessCard(card) => self.business_card(association, &card),
             // What other roles are to handle, and errors: nothing to be done about them here.
             _ => {}
         }
@@ -267,17 +310,18 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
                 self.asap_message(now, association, octets);
             }
             Input::Message { association, protocol, octets } => self.data(association, protocol, octets),
+            Input::Undelivered { association, message, progress } => self.undelivered(association, &message, progress),
             Input::Datagram { group: MulticastGroup::Asap, from, octets } => self.datagram(now, from, octets),
             Input::Datagram { .. } => {}
         }
         self.link_timeout(now);
         self.session_timeout(now);
+        self.release_all();
     }
 
     fn poll_action(&mut self) -> Option<Action<'_, UserEvent<'_>>> {
         let (record, octets) = self.outbox.pop()?;
-        let record = self.current.insert(record);
-        Some(record.as_action(octets))
+        record.into_action(octets, &mut self.endpoint)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

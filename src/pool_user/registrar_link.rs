@@ -2,7 +2,7 @@
 
 use super::cache::{ElementKey, Request};
 use super::event::{Record, ResolutionFailure};
-use super::{Home, PoolUser};
+use super::{Home, PoolUser, Updates};
 use crate::client::{queue_hunt, send};
 use crate::machine::AssociationId;
 use crate::time::Instant;
@@ -39,7 +39,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         unreachable.clear();
         for pool in pools {
             let Request::Wanted { retransmits, .. } = pool.request else { continue };
-            let request = HandleResolution { pool_handle: pool.handle(), send_updates: false, items: config.items };
+            let request = HandleResolution {
+                pool_handle: pool.handle(),
+                send_updates: config.updates == Updates::Asked,
+                items: config.items,
+            };
             // Without room for it T1 expires, and the request goes out again.
             let _ = send(outbox, home, &Body::HandleResolution(request).into());
             pool.request = Request::Sent { t1: now + config.t1_enrp_request, retransmits };
@@ -63,6 +67,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn home_lost(&mut self, now: Instant) {
         self.home = Home::None;
         for pool in &mut self.pools {
+            // RFC 5352 §2.2.5: updates are to be asked for again.
+            pool.end_updates(now + self.config.stale_cache_value);
             if let Request::Sent { t1, retransmits } = pool.request {
                 pool.request = Request::Wanted { t1, retransmits };
             }
@@ -109,21 +115,24 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     fn resolution_failed(&mut self, now: Instant, index: usize, failure: ResolutionFailure) {
-        if let Some(pool) = self.pools.get(index) {
-            let pool_handle = pool.handle_buf().clone();
-            self.event(Record::ResolutionFailed { pool_handle, failure });
+        let Self { pools, outbox, .. } = self;
+        if let Some(pool) = pools.get(index) {
+            let _ = outbox.push_octets(Record::ResolutionFailed { failure }, pool.handle().octets());
         }
         self.resume_sessions(now, index);
+        self.dispatch(now, index);
     }
 
     /// `octets` are the whole response, for the application to read.
     pub(super) fn resolution_response(&mut self, now: Instant, octets: &[u8], response: &HandleResolutionResponse<'_>) {
         let Some(index) = self.pools.iter().position(|pool| pool.handle() == response.pool_handle) else { return };
         let Some(pool) = self.pools.get_mut(index) else { return };
-        if !matches!(pool.request, Request::Sent { .. }) {
-            return;
+        match pool.request {
+            Request::Sent { .. } => pool.request = Request::None,
+            // The registrar tells by itself that the pool has changed (RFC 5352 §2.2.5, the S bit).
+            _ if pool.is_updated() => {}
+            _ => return,
         }
-        pool.request = Request::None;
         match response.error {
             Some(causes) => {
                 let cause = causes.first().map(|cause| cause.code);
@@ -134,12 +143,13 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
                 pool.fill(response, now + self.config.stale_cache_value);
                 let _ = self.outbox.push_octets(Record::Resolved, octets);
                 self.resume_sessions(now, index);
+                self.dispatch(now, index);
             }
         }
     }
 
     /// RFC 5352 §3.5: tell a registrar that an element cannot be reached.
-    pub(super) fn report_unreachable(&mut self, now: Instant, element: ElementKey) {
+    pub(super) fn report(&mut self, now: Instant, element: ElementKey) {
         if !self.unreachable.contains(&element) {
             // With too many reports waiting for a registrar, this one is left out: reports are a SHOULD.
             let _ = self.unreachable.push(element);

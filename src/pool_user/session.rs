@@ -1,15 +1,27 @@
 //! Sessions of a user with a pool: one element at a time, the next when it dies, and the cookie that goes along
-//! (RFC 5352 §3.5, §3.8, §6.5).
+//! (RFC 5352 §3.5, §3.8).
+//!
+//! ```text
+//!                  ┌──────────────── registrar asked, elements known ──────────────┐
+//!   open_session() │                                                               ▼
+//!   ─────▶ Resolving ◀── Waiting ◀── none could be reached ── Connecting ──▶ Established
+//!              ▲                                                 ▲  │             │ (Rebuilding, until resume())
+//!              └────────── cache exhausted ──────────────────────┴──┴── dead ─────┤
+//!                                                                fail_over()      ▼
+//!                                                      Suspended ◀───────── Ending, or at once
+//! ```
 
-use super::cache::{ElementKey, HandleBuf, Request};
+use super::cache::KnownElement;
 use super::event::Record;
-use super::{Held, MAX_COOKIE, OpenError, PoolUser};
-use crate::client::send;
-use crate::machine::{AssociationId, CloseReason, OutgoingMessage};
-use crate::pool_element::SendError;
+use super::{MAX_COOKIE, OpenError, PoolUser};
+use crate::client::{SendError, send};
+use crate::machine::{AssociationId, CloseReason, Purpose};
 use crate::time::Instant;
 use crate::wire::asap::Body;
 use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
+
+/// How many elements of a business card a session keeps, for failovers.
+pub const MAX_PREFERRED: usize = 3;
 
 /// Names a session of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +31,31 @@ impl core::fmt::Display for SessionId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "session-{}", self.0)
     }
+}
+
+/// How a session goes on when its element has died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum FailoverMode {
+    /// By itself: with the next element, which gets the last cookie, and then what was held back.
+    #[default]
+    Automatic,
+    /// With the next element by itself, which gets the last cookie. What is held back waits for
+    /// [`PoolUser::resume`], so that the application can send ahead of it what the element has to know.
+    Supervised,
+    /// Not before [`PoolUser::fail_over`] says so, and then like `Supervised`.
+    Manual,
+}
+
+/// How a session is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// How it goes on when its element has died. Default: automatically.
+    pub failover: FailoverMode,
+    /// The element to begin with, if it is in the pool and can be reached (RFC 5352 §6.5.3). Default: by the pool's
+    /// policy.
+    pub element: Option<PeIdentifier>,
 }
 
 /// The element that a session has, or tries.
@@ -37,32 +74,90 @@ pub(super) enum SessionState {
     Connecting(Partner),
     /// Messages go to and from an element.
     Established(Partner),
+    /// So they do, but what was held back waits until the application has told the element what it has to know.
+    Rebuilding(Partner),
+    /// The association is about to end: nothing is sent on it any more.
+    Ending(Partner),
+    /// The element is dead, and the application has to say when to go on.
+    Suspended,
     /// No element could be reached: the registrar is asked again after a while.
     Waiting { until: Instant },
 }
 
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A conversation of the application with the pool.
+    Conversation(FailoverMode),
+    /// It carries messages that were sent to the pool to one of its elements, and ends with it.
+    Carrier,
+}
+
+/// An element to be tried ahead of what the policy says.
+#[derive(Clone, Debug)]
+pub(super) struct Preferred {
+    pub(super) identifier: PeIdentifier,
+    /// How to reach it, if that is known from elsewhere than the registrar.
+    pub(super) known: Option<KnownElement>,
+}
+
+pub(super) type PreferredList = heapless::Vec<Preferred, MAX_PREFERRED, u8>;
+
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
-    pool_handle: HandleBuf,
+    /// Its pool's place in the cache.
+    pub(super) pool: usize,
+    pub(super) kind: Kind,
     pub(super) state: SessionState,
     /// The last cookie of any element of the session.
     cookie: Option<heapless::Vec<u8, MAX_COOKIE>>,
+    pub(super) preferred: PreferredList,
+    /// The element that it had before, of whose association there may still be something to be told.
+    previous: Option<Partner>,
     /// Elements that the session has had or tried in vain.
     failovers: u32,
     /// How often it has waited since it had an element.
     waits: u8,
+    /// Whether it has had an element before the present one.
+    had_element: bool,
 }
 
 impl Session {
-    pub(super) fn pool_handle(&self) -> PoolHandle<'_> {
-        PoolHandle::new(&self.pool_handle)
+    pub(super) fn new(id: SessionId, pool: usize, kind: Kind) -> Self {
+        Self {
+            id,
+            pool,
+            kind,
+            state: SessionState::Resolving,
+            cookie: None,
+            preferred: PreferredList::new(),
+            previous: None,
+            failovers: 0,
+            waits: 0,
+            had_element: false,
+        }
     }
 
-    fn partner(&self) -> Option<Partner> {
+    /// The element that it has or tries.
+    pub(super) fn partner(&self) -> Option<Partner> {
         match self.state {
-            SessionState::Connecting(partner) | SessionState::Established(partner) => Some(partner),
-            SessionState::Resolving | SessionState::Waiting { .. } => None,
+            SessionState::Connecting(partner) | SessionState::Ending(partner) => Some(partner),
+            _ => self.open(),
+        }
+    }
+
+    /// The element at the end of an association that is the session's, or was it last.
+    pub(super) fn partner_of(&self, association: AssociationId) -> Option<Partner> {
+        let is_it = |partner: &Partner| partner.association == association;
+        self.partner().filter(is_it).or(self.previous.filter(is_it))
+    }
+
+    /// The element to which messages can be sent.
+    pub(super) fn open(&self) -> Option<Partner> {
+        match self.state {
+            SessionState::Established(partner) | SessionState::Rebuilding(partner) => Some(partner),
+            _ => None,
         }
     }
 }
@@ -75,23 +170,47 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     ///
     /// There is no room for another session, or the handle is too long.
     pub fn open_session(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Result<SessionId, OpenError> {
-        if self.sessions.is_full() {
-            return Err(OpenError::NoRoom);
+        self.open_session_with(now, pool_handle, SessionOptions::default())
+    }
+
+    /// Opens a session, as [`Self::open_session`] does, in a way of its own.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for another session, or the handle is too long.
+    pub fn open_session_with(
+        &mut self,
+        now: Instant,
+        pool_handle: PoolHandle<'_>,
+        options: SessionOptions,
+    ) -> Result<SessionId, OpenError> {
+        let mut preferred = PreferredList::new();
+        if let Some(identifier) = options.element {
+            let _ = preferred.push(Preferred { identifier, known: None });
         }
-        self.pool_index(pool_handle)?;
-        let id = SessionId(self.next_session);
-        self.next_session = self.next_session.wrapping_add(1);
-        let session = Session {
-            id,
-            pool_handle: heapless::Vec::from_slice(pool_handle.octets()).map_err(|_| OpenError::PoolHandleTooLong)?,
-            state: SessionState::Resolving,
-            cookie: None,
-            failovers: 0,
-            waits: 0,
-        };
+        self.open(now, pool_handle, options.failover, preferred)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        pool_handle: PoolHandle<'_>,
+        failover: FailoverMode,
+        preferred: PreferredList,
+    ) -> Result<SessionId, OpenError> {
+        self.make_room()?;
+        let pool = self.pool_index(pool_handle)?;
+        let session = Session { preferred, ..Session::new(self.next_session(), pool, Kind::Conversation(failover)) };
+        let id = session.id;
         self.sessions.push(session).map_err(|_| OpenError::NoRoom)?;
         self.connect(now, id);
         Ok(id)
+    }
+
+    pub(super) fn next_session(&mut self) -> SessionId {
+        let id = SessionId(self.next_session);
+        self.next_session = self.next_session.wrapping_add(1);
+        id
     }
 
     /// Ends a session in order. Messages that it holds back are dropped.
@@ -101,76 +220,117 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         if let Some(partner) = session.partner() {
             let _ = self.outbox.push(Record::Close { association: partner.association });
         }
-    }
-
-    /// Sends a message to the session's element. While there is none the message is held back, and goes to the next
-    /// one by itself (RFC 5352 §6.5.1). What has been sent to an element that then died is the application's to send
-    /// again.
-    ///
-    /// # Errors
-    ///
-    /// The message was not taken; nothing has happened.
-    pub fn send(&mut self, session: SessionId, message: OutgoingMessage<'_>) -> Result<(), SendError> {
-        SendError::check(&message)?;
-        let entry = self.sessions.iter().find(|candidate| candidate.id == session).ok_or(SendError::NoSession)?;
-        let OutgoingMessage { protocol, stream, delivery, octets } = message;
-        let result = if let SessionState::Established(partner) = entry.state {
-            let record = Record::Send { association: partner.association, protocol, stream, delivery };
-            self.outbox.push_octets(record, octets)
-        } else {
-            self.held.push_octets(Held { session, protocol, stream, delivery }, octets)
-        };
-        result.map_err(|_| SendError::Full)
+        self.drop_held(session.id);
     }
 
     /// The application says that the session's element does not do its work, though its association stands: the
     /// element is reported and the session fails over (RFC 5352 §3.5, §6.9.2).
     pub fn report_failure(&mut self, now: Instant, session: SessionId) {
-        let partner = self.sessions.iter().find(|candidate| candidate.id == session).and_then(Session::partner);
-        if let Some(partner) = partner {
+        if let Some(partner) = self.session(session).and_then(Session::partner) {
             let _ = self.outbox.push(Record::Abort { association: partner.association });
-            self.fail_over(now, session, partner, None);
+            self.element_failed(now, session, partner, None);
         }
     }
 
-    fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+    /// A session whose [`FailoverMode`] is `Manual` goes on with the next element.
+    pub fn fail_over(&mut self, now: Instant, session: SessionId) {
+        if self.session(session).is_some_and(|session| session.state == SessionState::Suspended) {
+            self.connect(now, session);
+        }
+    }
+
+    /// The application has sent the session's new element what it has to know: what was held back goes out.
+    pub fn resume(&mut self, session: SessionId) {
+        let Some(entry) = self.session_mut(session) else { return };
+        if let SessionState::Rebuilding(partner) = entry.state {
+            entry.state = SessionState::Established(partner);
+            self.release(session, partner.association);
+        }
+    }
+
+    /// The element that a session has, with its pool.
+    #[must_use]
+    pub fn element_of(&self, session: SessionId) -> Option<(PoolHandle<'_>, PeIdentifier)> {
+        let session = self.session(session)?;
+        Some((self.pools.get(session.pool)?.handle(), session.open()?.identifier))
+    }
+
+    pub(super) fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    pub(super) fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| session.id == id)
     }
 
-    /// Opens an association to the next element that the cache offers, or asks the registrar for some.
+    /// The session that an association is, or was last.
+    pub(super) fn session_of(&mut self, association: AssociationId) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.partner_of(association).is_some())
+    }
+
+    /// Opens an association to the next element that the business card or the cache offers, or asks the registrar for
+    /// some.
     pub(super) fn connect(&mut self, now: Instant, id: SessionId) {
-        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else { return };
-        let position = self.pools.iter().position(|pool| pool.handle() == session.pool_handle());
-        let Some((index, pool)) = position.and_then(|index| Some((index, self.pools.get_mut(index)?))) else { return };
-        match pool.select(now, &mut self.random) {
-            Some(element) => {
-                let association = self.names.next();
-                session.state = SessionState::Connecting(Partner {
-                    identifier: element.identifier,
-                    association,
-                    transport_use: element.transport_use,
-                });
-                let _ = self.outbox.push(Record::OpenElement { association, remote: element.endpoint });
-            }
+        let Some(index) = self.sessions.iter().position(|session| session.id == id) else { return };
+        match self.next_element(now, index) {
+            Some(element) => self.open_element(index, &element),
             None => {
+                let Some(session) = self.sessions.get_mut(index) else { return };
                 session.state = SessionState::Resolving;
-                if pool.request == Request::None {
-                    self.request(now, index);
-                }
+                let pool = session.pool;
+                self.request(now, pool);
             }
         }
+    }
+
+    /// RFC 5352 §3.9 BC2: what a business card says goes ahead of the policy.
+    fn next_element(&mut self, now: Instant, session: usize) -> Option<KnownElement> {
+        let session = self.sessions.get_mut(session)?;
+        let pool = self.pools.get_mut(session.pool)?;
+        let is_known = pool.has_elements(now);
+        while let Some(preferred) = session.preferred.first() {
+            let identifier = preferred.identifier;
+            if !is_known && preferred.known.is_none() {
+                // It is not known yet where the element is.
+                return None;
+            }
+            let known = session.preferred.remove(0).known;
+            if pool.is_dead(identifier) {
+                continue;
+            }
+            if let Some(element) = pool.take(identifier).filter(|_| is_known).or(known) {
+                return Some(element);
+            }
+        }
+        pool.select(now, &mut self.random)
+    }
+
+    pub(super) fn open_element(&mut self, session: usize, element: &KnownElement) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        let association = self.names.next();
+        session.state = SessionState::Connecting(Partner {
+            identifier: element.identifier,
+            association,
+            transport_use: element.transport_use,
+        });
+        let record = Record::Open { association, purpose: Purpose::Session };
+        let _ = self.outbox.push_with(record, |buffer| element.endpoint.pack(buffer));
     }
 
     /// A resolution has come for the sessions of a pool, or has failed.
     pub(super) fn resume_sessions(&mut self, now: Instant, pool: usize) {
-        let Some(pool) = self.pools.get(pool) else { return };
+        let Some(usable) = self.pools.get(pool).map(|pool| pool.has_elements(now)) else { return };
         let mut waiting: heapless::Vec<SessionId, SESSIONS> = heapless::Vec::new();
-        for session in &self.sessions {
-            if session.state == SessionState::Resolving && session.pool_handle() == pool.handle() {
+        for session in self.sessions.iter().filter(|session| session.pool == pool) {
+            let waits = match session.state {
+                SessionState::Resolving => true,
+                SessionState::Waiting { .. } => usable,
+                _ => false,
+            };
+            if waits {
                 let _ = waiting.push(session.id);
             }
         }
-        let usable = pool.has_elements(now);
         for id in waiting {
             if usable {
                 self.connect(now, id);
@@ -197,32 +357,25 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }) else {
             return false;
         };
-        session.state = SessionState::Established(partner);
+        let rebuilds = session.had_element
+            && matches!(session.kind, Kind::Conversation(FailoverMode::Supervised | FailoverMode::Manual));
+        session.state = if rebuilds { SessionState::Rebuilding(partner) } else { SessionState::Established(partner) };
         session.waits = 0;
-        let id = session.id;
-        // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel. Without a control
-        // channel there is none to send.
-        let echo = session.failovers > 0 && partner.transport_use == TransportUse::DataPlusControl;
-        if let Some(cookie) = session.cookie.as_ref().filter(|_| echo) {
-            let _ = send(&mut self.outbox, association, &Body::CookieEcho(cookie).into());
-        }
-        let failovers = session.failovers;
-        self.event(Record::Established { session: id, identifier: partner.identifier, failovers });
-        self.release(id, association);
-        true
-    }
-
-    /// Sends what was held back for a session. Other sessions' messages keep their order.
-    fn release(&mut self, id: SessionId, association: AssociationId) {
-        let Self { held, outbox, sessions, .. } = self;
-        held.retain(|message, octets| {
-            if message.session != id {
-                // What was held for a session that is gone is dropped.
-                return sessions.iter().any(|session| session.id == message.session);
+        let (id, kind, failovers) = (session.id, session.kind, session.failovers);
+        if partner.transport_use == TransportUse::DataPlusControl {
+            // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel.
+            if let Some(cookie) = session.cookie.as_ref().filter(|_| session.failovers > 0) {
+                let _ = send(&mut self.outbox, association, &Body::CookieEcho(cookie).into());
             }
-            let Held { protocol, stream, delivery, .. } = *message;
-            outbox.push_octets(Record::Send { association, protocol, stream, delivery }, octets).is_err()
-        });
+            self.give_business_card(association);
+        }
+        if matches!(kind, Kind::Conversation(_)) {
+            self.event(Record::Established { session: id, identifier: partner.identifier, failovers });
+        }
+        if !rebuilds {
+            self.release(id, association);
+        }
+        true
     }
 
     /// An association that is none of the hunt's has ended, or never came to be.
@@ -231,42 +384,53 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             session.partner().filter(|partner| partner.association == association).map(|partner| (session.id, partner))
         });
         if let Some((id, partner)) = found {
-            self.fail_over(now, id, partner, reason);
+            self.element_failed(now, id, partner, reason);
         }
     }
 
-    /// The session's element is dead: report it, and go on with the next (RFC 5352 §3.5, §3.8).
-    fn fail_over(&mut self, now: Instant, id: SessionId, partner: Partner, reason: Option<CloseReason>) {
-        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else { return };
+    /// A session's element is dead, or has ended the session: report it, and go on with the next (RFC 5352 §3.5, §3.8).
+    fn element_failed(&mut self, now: Instant, id: SessionId, partner: Partner, reason: Option<CloseReason>) {
+        let Some(session) = self.session_mut(id) else { return };
         session.failovers = session.failovers.saturating_add(1);
-        let key = ElementKey { pool_handle: session.pool_handle.clone(), identifier: partner.identifier };
-        let was_established = matches!(session.state, SessionState::Established(_));
-        let mut exhausted = true;
-        if let Some(pool) = self.pools.iter_mut().find(|pool| pool.handle() == session.pool_handle()) {
+        session.previous = Some(partner);
+        let was_open = !matches!(session.state, SessionState::Connecting(_));
+        session.had_element |= was_open;
+        session.state = SessionState::Suspended;
+        let (pool, kind) = (session.pool, session.kind);
+        let mut exhausted = session.preferred.is_empty();
+        let mut key = None;
+        if let Some(pool) = self.pools.get_mut(pool) {
             pool.remove(partner.identifier);
-            exhausted = !pool.has_elements(now);
+            exhausted &= !pool.has_elements(now);
+            key = Some(pool.key(partner.identifier));
         }
-        self.event(Record::Failover { session: id, identifier: partner.identifier, reason });
-        // RFC 5352 §3.5: once for each such event.
-        self.report_unreachable(now, key);
-        if exhausted && !was_established {
+        self.take_back(pool, id, partner);
+        if matches!(kind, Kind::Conversation(_)) {
+            self.event(Record::Failover { session: id, identifier: partner.identifier, reason });
+        }
+        // RFC 5352 §3.5: once for each such event. Who has ended the session in order is not unreachable.
+        if let Some(key) = key.filter(|_| reason != Some(CloseReason::Shutdown)) {
+            self.report(now, key);
+        }
+        match kind {
+            Kind::Carrier => self.end_carrier(now, id),
+            Kind::Conversation(FailoverMode::Manual) if was_open => {}
             // All that the registrar has named could not be reached. It takes a while until it knows better.
-            self.wait(now, id);
-        } else {
-            self.connect(now, id);
+            Kind::Conversation(_) if exhausted && !was_open => self.wait(now, id),
+            Kind::Conversation(_) => self.connect(now, id),
         }
     }
 
     pub(super) fn session_timeout(&mut self, now: Instant) {
-        while let Some(id) = self.sessions.iter().find_map(|session| match session.state {
-            SessionState::Waiting { until } if until <= now => Some(session.id),
-            _ => None,
-        }) {
-            if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
-                if let Some(pool) = self.pools.iter_mut().find(|pool| pool.handle() == session.pool_handle()) {
-                    pool.invalidate();
-                }
-                session.state = SessionState::Resolving;
+        while let Some(session) = self
+            .sessions
+            .iter_mut()
+            .find(|session| matches!(session.state, SessionState::Waiting { until } if until <= now))
+        {
+            session.state = SessionState::Resolving;
+            let (id, pool) = (session.id, session.pool);
+            if let Some(pool) = self.pools.get_mut(pool) {
+                pool.invalidate();
             }
             self.connect(now, id);
         }
@@ -274,7 +438,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
 
     /// RFC 5352 §3.8: the latest cookie is kept, an older one discarded.
     pub(super) fn cookie(&mut self, association: AssociationId, cookie: &[u8]) {
-        let Some(session) = self.established(association) else { return };
+        let Some(session) = self.opened_session(association) else { return };
         let id = session.id;
         session.cookie = heapless::Vec::from_slice(cookie).ok();
         if session.cookie.is_none() {
@@ -283,15 +447,25 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     pub(super) fn data(&mut self, association: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
-        let Some(session) = self.established(association).map(|session| session.id) else { return };
-        if self.outbox.push_octets(Record::Data { session, protocol }, octets).is_err() {
+        let Some(session) = self.opened_session(association) else { return };
+        let (session, Some(partner)) = (session.id, session.open()) else { return };
+        let record = Record::Data { session, identifier: partner.identifier, protocol };
+        if self.outbox.push_octets(record, octets).is_err() {
             self.event(Record::MessageTooLarge { session, length: octets.len() });
         }
     }
 
-    fn established(&mut self, association: AssociationId) -> Option<&mut Session> {
-        self.sessions.iter_mut().find(
-            |session| matches!(session.state, SessionState::Established(partner) if partner.association == association),
-        )
+    pub(super) fn opened_session(&mut self, association: AssociationId) -> Option<&mut Session> {
+        let is_its = |session: &&mut Session| session.open().is_some_and(|partner| partner.association == association);
+        self.sessions.iter_mut().find(is_its)
+    }
+}
+
+impl From<OpenError> for SendError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoRoom => Self::NoRoom,
+            OpenError::PoolHandleTooLong => Self::PoolHandleTooLong,
+        }
     }
 }

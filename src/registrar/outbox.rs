@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::event::{Event, RegistrarEvent};
 use crate::endpoint::EndpointBuf;
-use crate::machine::{Action, AssociationId, Delivery, MulticastGroup, OutgoingMessage, Purpose};
+use crate::machine::{Action, AssociationId, MulticastGroup, OutgoingMessage, Purpose};
 use crate::wire::{EncodeError, PayloadProtocol};
 
 /// An action in the queue.
@@ -72,12 +72,7 @@ impl Record {
             }
             Self::Send { association, protocol, octets } => Action::Send {
                 association: *association,
-                message: OutgoingMessage {
-                    protocol: *protocol,
-                    stream: 0,
-                    delivery: Delivery::Ordered,
-                    octets: part(octets),
-                },
+                message: OutgoingMessage { protocol: *protocol, ..OutgoingMessage::new(part(octets)) },
             },
             Self::Close { association } => Action::Close { association: *association },
             Self::Abort { association } => Action::Abort { association: *association },

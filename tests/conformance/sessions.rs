@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rserpool::pool_element::SendError;
+use rserpool::SendError;
 use rserpool::pool_user::{OpenError, SessionId};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PoolHandle};

@@ -17,9 +17,11 @@ use crate::failure::Failure;
 use crate::node::{self, Stop};
 use crate::settings;
 
+/// Users and registrars at a time.
+const SESSIONS: usize = 4096;
 /// Room for messages: the largest that is taken, twice.
 const OCTETS: usize = 256 * 1024;
-type Element = PoolElement<OCTETS>;
+type Element = PoolElement<SESSIONS, OCTETS>;
 
 /// For how long the program waits at its end for the answer to its deregistration.
 const DEREGISTRATION: Duration = Duration::from_secs(3);
