@@ -43,6 +43,8 @@ impl Default for HuntConfig {
 
 #[derive(Clone, Debug)]
 struct KnownRegistrar {
+    /// Tells it from the others, also when those before it in the list are forgotten.
+    number: u16,
     endpoint: EndpointBuf,
     /// When T7 runs out for it; `None` if it was configured.
     expires: Option<Instant>,
@@ -72,13 +74,19 @@ enum Stage {
 pub(crate) struct Hunt<const REGISTRARS: usize> {
     config: HuntConfig,
     registrars: Vec<KnownRegistrar, REGISTRARS>,
-    attempts: Vec<AssociationId, MAX_ATTEMPTS>,
+    /// The associations that are being opened, and with whom.
+    attempts: Vec<(AssociationId, u16), MAX_ATTEMPTS>,
     stage: Stage,
     t5: Duration,
     /// When the last home was found.
     found: Option<Instant>,
     /// How long the last pause was, if homes were lost so soon that there was one.
     pause: Duration,
+    /// Which registrar was found last.
+    home: Option<u16>,
+    /// The one that was lost, as long as there are others to be tried. RFC 5352 §3.6: the new home is to be a different one.
+    avoided: Option<u16>,
+    next_number: u16,
     /// Where in the list the next attempt begins, so that another registrar's turn comes after a failure.
     next: usize,
 }
@@ -93,13 +101,21 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             stage: Stage::Off,
             found: None,
             pause: Duration::ZERO,
+            home: None,
+            avoided: None,
+            next_number: 0,
             next: 0,
         }
     }
 
     /// Adds a configured registrar; gives it back when the list is full.
     pub(crate) fn add(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
-        let known = KnownRegistrar { endpoint, expires: None, tried: false };
+        self.insert(endpoint, None)
+    }
+
+    fn insert(&mut self, endpoint: EndpointBuf, expires: Option<Instant>) -> Result<(), EndpointBuf> {
+        let known = KnownRegistrar { number: self.next_number, endpoint, expires, tried: false };
+        self.next_number = self.next_number.wrapping_add(1);
         self.registrars.push(known).map_err(|known| known.endpoint)
     }
 
@@ -112,6 +128,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         if self.is_on() {
             return;
         }
+        self.avoided = self.home.take();
         if self.found.is_none_or(|found| now.since(found) >= self.config.t5_serverhunt) {
             self.pause = Duration::ZERO;
             self.begin_round(now, names, act);
@@ -125,7 +142,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     fn begin_round(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
         self.stage = Stage::Trying { t5: now + self.t5 };
         for registrar in &mut self.registrars {
-            registrar.tried = false;
+            registrar.tried = self.avoided == Some(registrar.number);
         }
         while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
     }
@@ -137,17 +154,32 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             // Both are below the number of registrars.
             let index = self.next + step;
             let index = if index < count { index } else { index - count };
-            let Some(registrar) = self.registrars.get_mut(index).filter(|registrar| !registrar.tried) else { continue };
-            let association = names.next();
-            if self.attempts.push(association).is_err() {
-                return false;
+            if self.registrars.get(index).is_some_and(|registrar| !registrar.tried) {
+                return self.open(index, names, act);
             }
-            registrar.tried = true;
-            self.next = if index + 1 < count { index + 1 } else { 0 };
-            act(HuntAction::Open { association, endpoint: &registrar.endpoint });
-            return true;
         }
-        false
+        // The one that was lost is better than none.
+        let lost = self.avoided.filter(|_| self.attempts.is_empty());
+        match self.registrars.iter().position(|registrar| Some(registrar.number) == lost) {
+            Some(index) => {
+                self.avoided = None;
+                self.open(index, names, act)
+            }
+            None => false,
+        }
+    }
+
+    fn open(&mut self, index: usize, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) -> bool {
+        let last = index + 1 >= self.registrars.len();
+        let Some(registrar) = self.registrars.get_mut(index) else { return false };
+        let association = names.next();
+        if self.attempts.push((association, registrar.number)).is_err() {
+            return false;
+        }
+        registrar.tried = true;
+        self.next = if last { 0 } else { index + 1 };
+        act(HuntAction::Open { association, endpoint: &registrar.endpoint });
+        true
     }
 
     /// Whether the association is one of the hunt's; if so the hunt is over and it is the home now (SH3, SH6).
@@ -157,21 +189,24 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         association: AssociationId,
         act: &mut impl FnMut(HuntAction<'_>),
     ) -> bool {
-        if !self.attempts.contains(&association) {
+        let Some((_, number)) = self.attempts.iter().find(|(attempt, _)| *attempt == association).copied() else {
             return false;
-        }
+        };
         self.found = Some(now);
-        self.attempts.retain(|attempt| *attempt != association);
+        self.attempts.retain(|(attempt, _)| *attempt != association);
         self.stop(act);
+        self.home = Some(number);
         true
     }
 
     /// The hunt is over: a registrar was found, or has found us.
     pub(crate) fn stop(&mut self, act: &mut impl FnMut(HuntAction<'_>)) {
-        for association in core::mem::take(&mut self.attempts) {
+        for (association, _) in core::mem::take(&mut self.attempts) {
             act(HuntAction::Abort { association });
         }
         self.stage = Stage::Off;
+        self.home = None;
+        self.avoided = None;
         self.t5 = self.config.t5_serverhunt;
     }
 
@@ -184,7 +219,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         act: &mut impl FnMut(HuntAction<'_>),
     ) -> bool {
         let before = self.attempts.len();
-        self.attempts.retain(|attempt| *attempt != association);
+        self.attempts.retain(|(attempt, _)| *attempt != association);
         let ours = self.attempts.len() < before;
         if ours {
             self.attempt(names, act);
@@ -200,8 +235,10 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         match self.stage {
             Stage::Pausing { until } if until <= now => self.begin_round(now, names, act),
             Stage::Trying { t5 } if t5 <= now => {
+                // The others do not answer: from now on the one that was lost is as good.
+                self.avoided = None;
                 self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
-                for association in core::mem::take(&mut self.attempts) {
+                for (association, _) in core::mem::take(&mut self.attempts) {
                     act(HuntAction::Abort { association });
                 }
                 self.begin_round(now, names, act);
@@ -257,7 +294,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
                 }
             }
             None => {
-                let _ = self.registrars.push(KnownRegistrar { endpoint, expires: Some(expires), tried: false });
+                let _ = self.insert(endpoint, Some(expires));
             }
         }
     }

@@ -67,6 +67,15 @@ pub(super) struct Pool {
     table: Option<Box<HashTable<u32>>>,
     /// Numbers that are free.
     free: Vec<Member>,
+    pub(super) attention: Attention,
+}
+
+/// Whether somebody wants to know that a pool has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attention {
+    /// Nobody does, or knows it already.
+    None,
+    Watched,
 }
 
 impl Pool {
@@ -83,6 +92,7 @@ impl Pool {
             policy,
             table: None,
             free: Vec::new(),
+            attention: Attention::None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::element::{Element, ElementIndex, PoolIndex};
 use super::elements::Elements;
 use super::owners::Owners;
 use super::policy::{Allocated, Member, SelectionPolicy, Selector};
-use super::pool::{Pool, Pools};
+use super::pool::{Attention, Pool, Pools};
 use super::timers::{ElementTimer, Wheel};
 use crate::random::Random;
 use crate::time::Instant;
@@ -64,6 +64,8 @@ pub struct Handlespace {
     /// Room to encode an element, and for what a resolution has chosen; kept, so that neither allocates.
     scratch: Vec<u8>,
     chosen: Vec<Member>,
+    /// Pools that were watched and have changed.
+    changed: Vec<Box<[u8]>>,
 }
 
 /// Makes a policy for a new pool.
@@ -152,7 +154,25 @@ impl Handlespace {
             added_policies: Vec::new(),
             scratch: Vec::new(),
             chosen: Vec::new(),
+            changed: Vec::new(),
         }
+    }
+
+    /// The next change of a pool is to be told once by [`Self::take_changed`], if the pool is there.
+    pub(crate) fn watch(&mut self, pool_handle: PoolHandle<'_>) {
+        if let Some(pool) = self.pools.find(pool_handle).and_then(|index| self.pools.get_mut(index)) {
+            pool.attention = Attention::Watched;
+        }
+    }
+
+    /// A pool that was watched and has changed, or is gone.
+    pub(crate) fn take_changed(&mut self) -> Option<Box<[u8]>> {
+        self.changed.pop()
+    }
+
+    /// No timer of any element runs any more.
+    pub(crate) fn stop_timers(&mut self) {
+        self.timers = Wheel::default();
     }
 
     /// Adds a policy, or replaces one, for the pools that will come.
@@ -309,9 +329,10 @@ impl Handlespace {
 
     /// `length` is that of the element's octets in the scratch room.
     fn add(&mut self, pool_index: PoolIndex, element: &PoolElement<'_>, length: usize) -> ElementIndex {
-        let Self { hasher, elements, owners, pools, scratch, .. } = self;
+        let Self { changed, hasher, elements, owners, pools, scratch, .. } = self;
         let index = elements.insert(pool_index, scratch.get(..length).unwrap_or_default());
         if let Some(pool) = pools.get_mut(pool_index) {
+            note_change(changed, pool);
             let member = pool.add(index, element.identifier, &element.policy, hasher);
             owners.add(elements, index, element.home, pool.checksum_block(element.identifier));
             if let Some(slot) = elements.slot_mut(index) {
@@ -330,9 +351,12 @@ impl Handlespace {
         element: &PoolElement<'_>,
         length: usize,
     ) -> Registered {
-        let Self { elements, owners, pools, scratch, .. } = self;
+        let Self { changed, elements, owners, pools, scratch, .. } = self;
         let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
         let previous_home = old.home();
+        if pool.attention == Attention::Watched && Some(old.octets()) != scratch.get(..length) {
+            note_change(changed, pool);
+        }
         pool.update(member, &element.policy);
         if previous_home != element.home {
             owners.remove(elements, index, previous_home, pool.checksum_block(element.identifier));
@@ -357,12 +381,13 @@ impl Handlespace {
 
     /// Removes an element, and its pool with the last one. False if there is no such element.
     pub fn remove(&mut self, index: ElementIndex) -> bool {
-        let Self { hasher, elements, owners, pools, .. } = self;
+        let Self { changed, hasher, elements, owners, pools, .. } = self;
         let Some(element) = elements.get(index) else { return false };
         let (pool_index, member) = (element.slot.pool, element.slot.member);
         let (home, identifier) = (element.home(), element.identifier());
         if let Some(pool) = pools.get_mut(pool_index) {
             owners.remove(elements, index, home, pool.checksum_block(identifier));
+            note_change(changed, pool);
             if pool.len() == 1 {
                 pools.remove(pool_index);
             } else {
@@ -466,4 +491,11 @@ enum Refusal {
     TransportType,
     TransportUse,
     Resources,
+}
+
+/// Remembers that a pool has changed, if somebody wants to know.
+fn note_change(changed: &mut Vec<Box<[u8]>>, pool: &mut Pool) {
+    if core::mem::replace(&mut pool.attention, Attention::None) == Attention::Watched {
+        changed.push(pool.handle().octets().into());
+    }
 }

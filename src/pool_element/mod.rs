@@ -22,7 +22,7 @@ pub use self::resolution::ResolveError;
 
 use self::event::Record;
 use self::resolution::Query;
-use self::sessions::{FailoverOrder, Sessions};
+use self::sessions::{Added, FailoverOrder, Sessions};
 use crate::asap_input::receive;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::{Endpoint, EndpointBuf};
@@ -70,8 +70,8 @@ enum State {
     Deregistering { home: AssociationId, t3: Instant },
 }
 
-/// A pool element with up to `SESSIONS` users and registrars at a time that have come to it; further ones are turned away.
-/// `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and so the limit
+/// A pool element with up to `SESSIONS` users and registrars at a time that have come to it. An eighth of the places is left
+/// for registrars; users that are too many are turned away, and go on with other elements. `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and so the limit
 /// of a message's size.
 ///
 /// ```
@@ -299,9 +299,10 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
         let has_left = self.duty != Duty::Serving && self.state == State::Idle;
-        if has_left || !self.sessions.add(association) {
-            let _ = self.outbox.push(Record::Abort { association });
-            return;
+        match if has_left { Added::No } else { self.sessions.add(association) } {
+            Added::Yes => {}
+            Added::InsteadOf(silent) => self.turn_away(silent),
+            Added::No => return self.turn_away(association),
         }
         if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
             let record = Record::Accepted { session: association };

@@ -203,8 +203,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         let _ = send(&mut self.outbox, association, &message.into());
         if self.home_association() == Some(association) {
             self.home = keep_alive.server;
-        } else if keep_alive.new_home {
-            // Also the old one, if it comes over a new association: the old association has ended, or soon will.
+        } else if keep_alive.new_home || matches!(self.state, State::Hunting(_)) {
+            // Also the old one, if it comes over a new association: the old association has ended, or soon will. And who looks
+            // for a home has found one in a registrar that asks: between the two there may be no second association.
             self.adopt(now, association, keep_alive.server);
         }
     }

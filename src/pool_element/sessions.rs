@@ -30,6 +30,15 @@ enum Card {
     Given,
 }
 
+/// What became of one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    Yes,
+    /// This one has to go for it.
+    InsteadOf(AssociationId),
+    No,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     session: AssociationId,
@@ -54,10 +63,27 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
         self.entries.get_mut(index)
     }
 
-    /// Takes one more; false if there are too many.
-    pub(super) fn add(&mut self, session: AssociationId) -> bool {
-        let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) else { return true };
-        self.entries.insert(place, Entry { session, who: Who::Unknown }).is_ok()
+    /// How many users there may be: some places are left for registrars, who cannot be told from users before they speak.
+    const USERS: usize = SESSIONS - if SESSIONS >= 16 { SESSIONS / 8 } else { SESSIONS.div_ceil(8) };
+
+    /// Takes one more. If there is no room, one that has not said anything yet has to make way, or nobody is taken.
+    pub(super) fn add(&mut self, session: AssociationId) -> Added {
+        let mut instead_of = None;
+        if self.entries.is_full() {
+            let Some(silent) = self.entries.iter().find(|entry| entry.who == Who::Unknown) else {
+                return Added::No;
+            };
+            instead_of = Some(silent.session);
+            self.remove(silent.session);
+        }
+        if let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) {
+            let _ = self.entries.insert(place, Entry { session, who: Who::Unknown });
+        }
+        instead_of.map_or(Added::Yes, Added::InsteadOf)
+    }
+
+    fn users(&self) -> usize {
+        self.entries.iter().filter(|entry| matches!(entry.who, Who::User(_))).count()
     }
 
     /// Forgets one; true if it may have been a user's.
@@ -157,18 +183,30 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     /// Communication with a user begins, or goes on: it gets the business card first (RFC 5352 §3.9).
     pub(super) fn speaks_with(&mut self, session: AssociationId) -> Result<(), SendError> {
-        let entry = self.sessions.find(session).ok_or(SendError::NoSession)?;
-        match entry.who {
+        let who = self.sessions.find(session).ok_or(SendError::NoSession)?.who;
+        match who {
             Who::Registrar => Err(SendError::NoSession),
             Who::User(_) => Ok(()),
+            Who::Unknown if self.sessions.users() >= Sessions::<SESSIONS>::USERS => {
+                self.turn_away(session);
+                Err(SendError::NoRoom)
+            }
             Who::Unknown => {
-                entry.who = Who::User(Card::Due);
+                if let Some(entry) = self.sessions.find(session) {
+                    entry.who = Who::User(Card::Due);
+                }
                 if self.give_card(session).is_err() {
                     self.sessions.cards_due = true;
                 }
                 Ok(())
             }
         }
+    }
+
+    /// There is no room for a user. It is told so in order, or it would report the element as dead.
+    pub(super) fn turn_away(&mut self, session: AssociationId) {
+        self.sessions.remove(session);
+        let _ = self.outbox.push(Record::Close { association: session });
     }
 
     fn give_card(&mut self, session: AssociationId) -> Result<(), Full> {

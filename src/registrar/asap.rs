@@ -15,7 +15,15 @@ use crate::wire::asap::{
     RegistrationResponse,
 };
 use crate::wire::enrp::UpdateAction;
-use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, PoolElement, Sequence, TransportUse};
+use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, PoolElement, PoolHandle, Sequence, TransportUse};
+
+/// Whether an answer to a handle resolution is one of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Once,
+    /// The user is told of changes: the A bit is set.
+    Update,
+}
 
 /// How many octets of elements a handle resolution response holds, at most. What else it holds finds room beside them.
 const MAX_ELEMENTS: usize = 64_000;
@@ -140,19 +148,32 @@ impl Registrar {
 
     /// RFC 5352 §3.3.
     fn handle_resolution(&mut self, now: Instant, association: AssociationId, request: &HandleResolution<'_>) {
-        let admitted = self.admits(now, association, Request::Resolution);
+        let pool_handle = request.pool_handle;
+        if !self.admits(now, association, Request::Resolution) {
+            self.refuse_resolution(association, pool_handle, CauseCode::LACK_OF_RESOURCES);
+            return;
+        }
         let asked = request.items.and_then(|items| usize::try_from(items).ok()).filter(|items| *items > 0);
         let items = asked.unwrap_or(usize::MAX).min(self.config.resolution_items);
+        let updates = request.send_updates && self.subscribe(association, pool_handle, items);
+        let answer = if updates { Answer::Update } else { Answer::Once };
+        let found = self.resolve(association, pool_handle, items, answer);
+        // RFC 5352 §2.2.5: updates are for pools that exist, and for as long as they are asked for.
+        if !updates || !found {
+            self.unsubscribe(association, pool_handle);
+        }
+    }
+
+    /// Sends a user a pool's elements, or that there are none; then it gives false.
+    pub(super) fn resolve(
+        &mut self,
+        association: AssociationId,
+        pool_handle: PoolHandle<'_>,
+        items: usize,
+        answer: Answer,
+    ) -> bool {
         let Self { handlespace, outbox, scratch, .. } = self;
-        let pool_handle = request.pool_handle;
-        let mut response = HandleResolutionResponse {
-            pool_handle,
-            accept_updates: false,
-            policy: None,
-            pool_elements: Sequence::empty(),
-            error: None,
-        };
-        let resolution = if admitted { handlespace.resolve(pool_handle, items) } else { None };
+        let resolution = handlespace.resolve(pool_handle, items);
         let mut first_policy = None;
         scratch.clear();
         for element in resolution.iter().flat_map(Resolution::elements) {
@@ -168,21 +189,37 @@ impl Registrar {
             }
             first_policy = first_policy.or(Some(view.policy));
         }
-        let causes = match (&resolution, first_policy) {
-            _ if !admitted => [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)],
-            (None, _) => [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)],
-            // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
-            (Some(_), None) => [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)],
-            (Some(_), policy) => {
-                // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
-                response.policy = policy;
-                response.pool_elements = Sequence::received(scratch);
+        let cause = match (&resolution, first_policy) {
+            (Some(_), Some(policy)) => {
+                let response = HandleResolutionResponse {
+                    pool_handle,
+                    accept_updates: answer == Answer::Update,
+                    // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
+                    policy: Some(policy),
+                    pool_elements: Sequence::received(scratch),
+                    error: None,
+                };
                 send(outbox, association, &Body::HandleResolutionResponse(response).into());
-                return;
+                return true;
             }
+            (None, _) => CauseCode::UNKNOWN_POOL_HANDLE,
+            // RFC 5352 §2.2.6: a positive response has at least one element. RFC 5356 §3.2: a weight of 0 serves nobody.
+            (Some(_), None) => CauseCode::LACK_OF_RESOURCES,
         };
-        response.error = Some(Sequence::new(&causes));
-        send(outbox, association, &Body::HandleResolutionResponse(response).into());
+        self.refuse_resolution(association, pool_handle, cause);
+        false
+    }
+
+    fn refuse_resolution(&mut self, association: AssociationId, pool_handle: PoolHandle<'_>, cause: CauseCode) {
+        let causes = [ErrorCause::new(cause)];
+        let response = HandleResolutionResponse {
+            pool_handle,
+            accept_updates: false,
+            policy: None,
+            pool_elements: Sequence::empty(),
+            error: Some(Sequence::new(&causes)),
+        };
+        self.send_asap(association, &Body::HandleResolutionResponse(response).into());
     }
 
     /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end. This goes for any element, not only for

@@ -66,11 +66,10 @@ impl Associations {
     }
 
     pub(super) fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
-        if let Some(peer) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
-            self.insert(association, peer, Standing::Open, None);
+        // It is found by all its addresses, though there may be more than are kept to speak to.
+        if let Some(kept) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
+            self.insert(association, kept, peer, Standing::Open, None);
         }
-        // There may be more addresses than are kept to speak to.
-        self.index(association, peer);
     }
 
     /// Whether the other end of an association has this address.
@@ -81,12 +80,18 @@ impl Associations {
     /// A new association that is to be opened to `peer`.
     pub(super) fn open(&mut self, purpose: Purpose, peer: EndpointBuf) -> AssociationId {
         let association = self.names.next();
-        self.insert(association, peer, Standing::Opening, Some(purpose));
+        self.insert(association, peer.clone(), peer.as_endpoint(), Standing::Opening, Some(purpose));
         association
     }
 
-    fn insert(&mut self, association: AssociationId, peer: EndpointBuf, standing: Standing, purpose: Option<Purpose>) {
-        let endpoint = peer.clone();
+    fn insert(
+        &mut self,
+        association: AssociationId,
+        peer: EndpointBuf,
+        found_at: Endpoint<'_>,
+        standing: Standing,
+        purpose: Option<Purpose>,
+    ) {
         let keys = Vec::new();
         let entry = Association {
             peer,
@@ -98,7 +103,7 @@ impl Associations {
             elements: BTreeSet::new(),
         };
         self.entries.insert(association, entry);
-        self.index(association, endpoint.as_endpoint());
+        self.index(association, found_at);
     }
 
     fn index(&mut self, association: AssociationId, peer: Endpoint<'_>) {
@@ -129,6 +134,17 @@ impl Associations {
     pub(super) fn to_registrars(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
         let leads = |entry: &Association| entry.purpose == Some(Purpose::Enrp) || entry.server.is_some();
         self.entries.iter().filter(move |(_, entry)| leads(entry)).map(|(association, entry)| (*association, entry))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<AssociationId> {
+        self.entries.keys().copied().collect()
+    }
+
+    /// Those that lead to elements and users.
+    pub(super) fn of_clients(&self) -> impl Iterator<Item = AssociationId> {
+        let leads = |entry: &Association| entry.purpose != Some(Purpose::Enrp) && entry.server.is_none();
+        self.entries.iter().filter(move |(_, entry)| leads(entry)).map(|(association, _)| *association)
     }
 
     pub(super) fn remove(&mut self, association: AssociationId) -> Option<Association> {

@@ -49,6 +49,11 @@ pub struct RegistrarConfig {
     pub addresses: AddressCheck,
     /// How many elements a handle resolution gives, at most. Default 64.
     pub resolution_items: usize,
+    /// How long to wait at least between two updates to the users of a pool that have asked to be told of its changes.
+    /// Default 1 s.
+    pub update_interval: Duration,
+    /// How long an orderly end may take until all elements have found another home. Default 5 s.
+    pub shutdown_time: Duration,
     /// Whose habits to follow.
     pub profile: Profile,
     /// How much it takes.
@@ -108,6 +113,10 @@ pub struct RegistrarLimits {
     pub association_rates: Rates,
     /// Requests in all. Default 1,000,000 registrations, 10,000,000 resolutions, 10,000 reports.
     pub rates: Rates,
+    /// How many pools one user is told of when they change. Default 64.
+    pub association_updates: usize,
+    /// How many pools all users together are told of, those counted twice that two users want to be told of. Default 10,000.
+    pub updates: usize,
     /// Peers; messages of further ones are not listened to. Default 256.
     pub peers: usize,
     /// How many elements one ENRP_HANDLE_TABLE_RESPONSE holds. Default 128.
@@ -126,6 +135,8 @@ impl Default for RegistrarLimits {
             associations: 100_000,
             association_rates: Rates { registrations: 10_000, resolutions: 100_000, reports: 10 },
             rates: Rates { registrations: 1_000_000, resolutions: 10_000_000, reports: 10_000 },
+            association_updates: 64,
+            updates: 10_000,
             peers: 256,
             table_response_elements: 128,
             downloads: 64,
@@ -156,6 +167,8 @@ impl RegistrarConfig {
             t6_serverannounce: Duration::from_secs(1),
             addresses: AddressCheck::OfAssociation,
             resolution_items: 64,
+            update_interval: Duration::from_secs(1),
+            shutdown_time: Duration::from_secs(5),
             profile: Profile::Rfc,
             limits: RegistrarLimits::default(),
         }

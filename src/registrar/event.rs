@@ -104,6 +104,8 @@ pub enum RegistrarEvent<'a> {
         /// The peer.
         peer: ServerIdentifier,
     },
+    /// The orderly end has come: nothing is to be expected of it any more.
+    ShutDown,
 }
 
 /// Why an element has left the handlespace.
@@ -139,6 +141,7 @@ pub(super) enum Event {
     ErrorReported { peer: ServerIdentifier, cause: CauseCode },
     Inconsistent { peer: ServerIdentifier },
     Synchronized { peer: ServerIdentifier },
+    ShutDown,
 }
 
 impl Event {
@@ -168,6 +171,7 @@ impl Event {
             Self::ErrorReported { peer, cause } => RegistrarEvent::ErrorReported { peer, cause },
             Self::Inconsistent { peer } => RegistrarEvent::Inconsistent { peer },
             Self::Synchronized { peer } => RegistrarEvent::Synchronized { peer },
+            Self::ShutDown => RegistrarEvent::ShutDown,
         }
     }
 }

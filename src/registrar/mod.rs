@@ -1,8 +1,8 @@
 //! The registrar, which the RFCs also call ENRP server: it keeps the handlespace, serves elements and users
 //! (ASAP, RFC 5352), and agrees with its peers and takes over from those that die (ENRP, RFC 5353).
 //!
-//! One file an affair: requests of elements and users and who may have them, keep-alives, peers, announcements, identifiers,
-//! start-up, synchronization, takeover.
+//! One file an affair: requests of elements and users and who may have them, what users are told by itself, keep-alives, peers,
+//! announcements, identifiers, start-up, synchronization, takeover, the orderly end.
 
 mod announce;
 mod asap;
@@ -15,10 +15,12 @@ mod keep_alive;
 mod monitors;
 mod outbox;
 mod peers;
+mod shutdown;
 mod startup;
 mod sync;
 mod takeover;
 mod timers;
+mod updates;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +37,7 @@ use self::peers::{ConfiguredPeer, Peer};
 use self::startup::{HeardMeanwhile, Phase};
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
+use self::updates::Updates;
 use crate::handlespace::{ElementIndex, ElementTimer, Handlespace};
 use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup};
 use crate::random::Random;
@@ -93,10 +96,13 @@ pub struct Registrar {
     takeovers: BTreeMap<ServerIdentifier, Takeover>,
     /// The dead peers whose elements are being claimed.
     claiming: BTreeSet<ServerIdentifier>,
+    /// What homes have told while the handle table was being downloaded.
     heard_meanwhile: HeardMeanwhile,
     /// Elements that still have to learn that this registrar is their home.
     adopted: VecDeque<ElementIndex>,
+    /// When it has changed its identifier last, as another registrar had the same.
     identifier_changed: Option<Instant>,
+    updates: Updates,
     timers: Timers,
     /// Room for the elements of a response.
     scratch: alloc::vec::Vec<u8>,
@@ -136,6 +142,7 @@ impl Registrar {
             heard_meanwhile: HeardMeanwhile::default(),
             adopted: VecDeque::new(),
             identifier_changed: None,
+            updates: Updates::default(),
             timers,
             scratch: alloc::vec::Vec::new(),
             outbox: Outbox::default(),
@@ -177,7 +184,8 @@ impl Registrar {
     }
 
     fn accepted(&mut self, association: AssociationId, peer: crate::Endpoint<'_>) {
-        if self.associations.len() >= self.config.limits.associations {
+        let is_leaving = matches!(self.phase, Phase::Leaving { .. } | Phase::Gone);
+        if is_leaving || self.associations.len() >= self.config.limits.associations {
             self.outbox.push(Record::Abort { association });
             return;
         }
@@ -195,6 +203,7 @@ impl Registrar {
 
     fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
         let Some(ended) = self.associations.remove(association) else { return };
+        self.updates_ended(association);
         self.enrp_ended(now, association, &ended);
         self.elements_ended(now, ended, reason.is_none());
     }
@@ -223,6 +232,9 @@ impl Registrar {
                 Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
                 Timer::Claim(target) => self.claim(now, target),
                 Timer::Adopt => self.adopt(now),
+                // They are told after each input.
+                Timer::Updates => {}
+                Timer::Leave => self.leave(now),
             }
         }
         // Whatever else is due, the next input has its turn first.
@@ -258,6 +270,7 @@ impl Machine for Registrar {
             Input::Message { .. } | Input::Datagram { .. } => {}
         }
         self.run_timers(now);
+        self.tell_updates(now);
     }
 
     fn poll_action(&mut self) -> Option<Action<'_, RegistrarEvent<'_>>> {

@@ -55,6 +55,10 @@ pub(super) enum Phase {
     Refused { by: AssociationId, refusals: u8 },
     /// Over.
     Serving,
+    /// The orderly end has begun, and may take until then.
+    Leaving { until: Instant },
+    /// It has come.
+    Gone,
 }
 
 impl Registrar {
@@ -150,7 +154,7 @@ impl Registrar {
 
     pub(super) fn mentor_timeout(&mut self, now: Instant) {
         match self.phase {
-            Phase::Starting | Phase::Serving => {}
+            Phase::Starting | Phase::Serving | Phase::Leaving { .. } | Phase::Gone => {}
             // No peer could be reached.
             Phase::FindingMentor { .. } => self.serve(now),
             Phase::RequestingList { mentor, refusals } | Phase::Downloading { mentor, refusals } => {

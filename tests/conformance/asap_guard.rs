@@ -11,13 +11,6 @@ fn reference(identifier: u32) -> ElementReference<'static> {
     ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) }
 }
 
-fn says(scripted: &mut Scripted, association: AssociationId, body: Body<'_>) {
-    let message = Message::from(body);
-    let mut octets = vec![0; message.encoded_len()];
-    message.encode(&mut octets).unwrap();
-    scripted.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &octets });
-}
-
 /// The messages of one type that were sent on an association since this was asked last, and of each the first cause.
 fn answers(scripted: &mut Scripted, to: AssociationId, kind: u8) -> Vec<Option<CauseCode>> {
     let sent = scripted.done().into_iter().filter_map(|done| match done {
@@ -63,13 +56,13 @@ fn nobody_deregisters_an_element_from_somewhere_else() {
     let mut scripted = Scripted::new(&[]);
     scripted.registers(&element(1, 0));
     let other = scripted.accept(66);
-    says(&mut scripted, other, Body::Deregistration(reference(1)));
+    scripted.says_asap(other, Body::Deregistration(reference(1)));
     let answered = answers(&mut scripted, other, message_type::DEREGISTRATION_RESPONSE);
     assert_eq!(answered, [Some(CauseCode::REJECTED_DUE_TO_SECURITY_CONSIDERATIONS)]);
     assert_eq!(scripted.elements().len(), 1);
     // The element itself may, also over another association, as it does when it has lost its home.
     let again = scripted.accept(100);
-    says(&mut scripted, again, Body::Deregistration(reference(1)));
+    scripted.says_asap(again, Body::Deregistration(reference(1)));
     assert_eq!(answers(&mut scripted, again, message_type::DEREGISTRATION_RESPONSE), [None]);
     assert_eq!(scripted.elements(), []);
 }
@@ -102,7 +95,7 @@ fn too_many_resolutions_in_a_second_are_answered_with_lack_of_resources() {
     let user = scripted.accept(66);
     for _ in 0..5 {
         let request = HandleResolution { pool_handle: PoolHandle::new(b"pool"), send_updates: false, items: None };
-        says(&mut scripted, user, Body::HandleResolution(request));
+        scripted.says_asap(user, Body::HandleResolution(request));
     }
     let lack = Some(CauseCode::LACK_OF_RESOURCES);
     let answered = answers(&mut scripted, user, message_type::HANDLE_RESOLUTION_RESPONSE);
@@ -116,7 +109,7 @@ fn a_flood_of_reports_costs_an_element_nothing() {
     scripted.done();
     let user = scripted.accept(66);
     for _ in 0..100 {
-        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+        scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
     assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
     assert_eq!(scripted.elements().len(), 1, "one report counts");
@@ -129,7 +122,7 @@ fn an_element_that_was_asked_is_not_asked_again_before_it_has_answered() {
     scripted.done();
     for user in [66, 67] {
         let user = scripted.accept(user);
-        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+        scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
     assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
 }
@@ -141,7 +134,7 @@ fn an_element_that_was_removed_on_reports_finds_out_and_comes_back() {
     // MAX-BAD-PE-REPORT is 3.
     for user in 66..70 {
         let user = scripted.accept(user);
-        says(&mut scripted, user, Body::EndpointUnreachable(reference(1)));
+        scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
     assert_eq!(scripted.elements(), []);
     assert!(scripted.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == own)));

@@ -110,10 +110,7 @@ fn a_home_that_is_told_to_remove_its_element_asks_the_element() {
 fn answer_keep_alive(scripted: &mut Scripted, association: AssociationId, identifier: u32) {
     use rserpool::wire::asap;
     let element = asap::ElementReference { pool_handle: "pool".into(), identifier: PeIdentifier(identifier) };
-    let message = asap::Message::from(asap::Body::EndpointKeepAliveAck(element));
-    let mut octets = vec![0; message.encoded_len()];
-    message.encode(&mut octets).unwrap();
-    scripted.input(Input::Message { association, protocol: rserpool::wire::PayloadProtocol::ASAP, octets: &octets });
+    scripted.says_asap(association, asap::Body::EndpointKeepAliveAck(element));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, TransportUse};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
 
-use crate::network::Network;
+use crate::network::{Network, cluster};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const SECOND: Duration = Duration::from_secs(1);
@@ -167,4 +167,57 @@ fn an_announcement_is_valid_for_t7_which_each_further_one_starts_anew() {
     // It hunts for nobody: T7 is all that it waits for.
     assert_eq!(hears(10), Some(Instant::ZERO + Duration::from_secs(15)));
     assert_eq!(hears(13), Some(Instant::ZERO + Duration::from_secs(18)));
+}
+
+#[test]
+fn who_loses_its_home_registers_with_a_different_one() {
+    let (mut net, registrars) = cluster(2);
+    let element = net.element("pool", 1, &registrars);
+    net.run(SECOND);
+    let home = net.table(registrars[0])[0].1;
+    assert_eq!(home, 0x100);
+    // It comes back at once, knows nothing, and could be reached again.
+    net.restart_registrar(registrars[0], &[]);
+    net.run(SECOND);
+    assert!(net.is_serving(registrars[0]));
+    assert_eq!(net.table(registrars[1]), [(1, 0x101)]);
+    assert_eq!(net.events(element, "HomeLost").len(), 1);
+}
+
+/// An element that has registered, the registrar, and three more that do not answer from now on.
+fn with_silent_registrars() -> (Network, usize, usize) {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let silent: Vec<_> = (0..3).map(|_| net.registrar(&[])).collect();
+    let known = [registrar, silent[0], silent[1], silent[2]];
+    // Shorter than it takes until an attempt to reach one that does not answer fails.
+    let element = net.element_with("pool", 1, &known, |config| config.hunt.t5_serverhunt = SECOND);
+    net.run(2 * SECOND);
+    assert_eq!(net.table(registrar), [(1, 0x100)]);
+    for silent in &silent {
+        net.pause(*silent);
+    }
+    (net, registrar, element)
+}
+
+#[test]
+fn the_registrar_that_was_lost_is_tried_again_once_the_others_do_not_answer_within_t5() {
+    let (mut net, registrar, element) = with_silent_registrars();
+    // It comes back at once under its old identifier, and knows nothing.
+    net.restart_registrar(registrar, &[]);
+    net.run(Duration::from_millis(900));
+    assert_eq!(net.table(registrar), []);
+    net.run(SECOND);
+    assert_eq!(net.table(registrar), [(1, 0x100)]);
+    assert!(!net.has(element, "HomeChanged"));
+}
+
+#[test]
+fn who_looks_for_a_home_takes_the_registrar_that_asks_whether_it_is_there() {
+    let (mut net, registrar, element) = with_silent_registrars();
+    net.cut(registrar, element);
+    // The registrar asks over an association of its own, and the element needs no other.
+    net.run(Duration::from_millis(400));
+    assert!(net.has(element, "HomeChanged"));
+    assert_eq!(net.events(element, "Registered").len(), 2);
 }

@@ -91,6 +91,14 @@ pub(crate) fn address(node: NodeId) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1))
 }
 
+fn registrar_config(node: NodeId, peers: &[NodeId]) -> RegistrarConfig {
+    let enrp = |node| EndpointBuf::single(Protocol::Sctp, address(node), ENRP_PORT);
+    let mut config = RegistrarConfig::new(enrp(node), node as u64);
+    config.identifier = ServerIdentifier(0x100 + node as u32);
+    config.peers = peers.iter().map(|peer| enrp(*peer)).collect();
+    config
+}
+
 /// Registrars that know each other and serve.
 pub(crate) fn cluster(size: usize) -> (Network, Vec<NodeId>) {
     let mut net = Network::new();
@@ -121,11 +129,7 @@ impl Network {
     }
 
     pub(crate) fn registrar_with(&mut self, peers: &[NodeId], adjust: impl FnOnce(&mut RegistrarConfig)) -> NodeId {
-        let node = self.nodes.len();
-        let enrp = |node| EndpointBuf::single(Protocol::Sctp, address(node), ENRP_PORT);
-        let mut config = RegistrarConfig::new(enrp(node), node as u64);
-        config.identifier = ServerIdentifier(0x100 + node as u32);
-        config.peers = peers.iter().map(|peer| enrp(*peer)).collect();
+        let mut config = registrar_config(self.nodes.len(), peers);
         adjust(&mut config);
         self.add(Role::Registrar(Box::new(Registrar::new(config))))
     }
@@ -169,10 +173,7 @@ impl Network {
     /// A registrar's process ends and starts again, and nobody has noticed yet.
     pub(crate) fn restart_registrar(&mut self, node: NodeId, peers: &[NodeId]) {
         self.kill(node);
-        let enrp = |node| EndpointBuf::single(Protocol::Sctp, address(node), ENRP_PORT);
-        let mut config = RegistrarConfig::new(enrp(node), node as u64);
-        config.identifier = ServerIdentifier(0x100 + node as u32);
-        config.peers = peers.iter().map(|peer| enrp(*peer)).collect();
+        let config = registrar_config(node, peers);
         self.nodes[node].role = Role::Registrar(Box::new(Registrar::new(config)));
         self.nodes[node].alive = true;
         self.pump(node);

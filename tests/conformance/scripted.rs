@@ -211,14 +211,17 @@ impl Scripted {
     }
 
     pub(crate) fn registers_at(&mut self, association: AssociationId, element: &Element) {
-        let octets = element.with(|pool_element| {
-            let registration =
-                asap::Registration { pool_handle: PoolHandle::new(element.pool.as_bytes()), pool_element };
-            let message = asap::Message::from(asap::Body::Registration(registration));
-            let mut octets = vec![0; message.encoded_len()];
-            message.encode(&mut octets).unwrap();
-            octets
+        element.with(|pool_element| {
+            let pool_handle = PoolHandle::new(element.pool.as_bytes());
+            self.says_asap(association, asap::Body::Registration(asap::Registration { pool_handle, pool_element }));
         });
+    }
+
+    /// An element or a user says something.
+    pub(crate) fn says_asap(&mut self, association: AssociationId, body: asap::Body<'_>) {
+        let message = asap::Message::from(body);
+        let mut octets = vec![0; message.encoded_len()];
+        message.encode(&mut octets).unwrap();
         self.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &octets });
     }
 
@@ -293,18 +296,14 @@ pub(crate) fn presence(sender: u32, number: u8, flags: u8, checksum: PeChecksum)
 }
 
 pub(crate) fn table(from: u32, elements: &[Element], more_to_send: bool) -> Vec<u8> {
-    fn entries(elements: &[Element], written: &mut Vec<Vec<u8>>) {
-        for element in elements {
-            written.push(element.with(|element| {
-                let mut octets = vec![0; 256];
-                let length = element.encode(&mut octets).unwrap();
-                octets.truncate(length);
-                octets
-            }));
-        }
-    }
-    let mut written = Vec::new();
-    entries(elements, &mut written);
+    let encoded = elements.iter().map(|element| {
+        element.with(|element| {
+            let mut octets = vec![0; element.encoded_len()];
+            element.encode(&mut octets).unwrap();
+            octets
+        })
+    });
+    let written: Vec<Vec<u8>> = encoded.collect();
     let views: Vec<[PoolElement<'_>; 1]> =
         written.iter().map(|octets| [PoolElement::from_octets(octets).unwrap()]).collect();
     let entries: Vec<PoolEntry<'_>> = elements

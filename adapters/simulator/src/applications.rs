@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementEvent, PoolElement};
+use rserpool::pool_element::ElementEvent;
 use rserpool::pool_user::{SessionId, UserEvent};
 use rserpool::wire::PoolHandle;
 use rserpool::{AssociationId, Instant, OutgoingMessage};
 
-use crate::node::{User, Wanted};
+use crate::node::{Element, User, Wanted};
 
 pub(crate) const BROKEN: &str = "the simulator's own configuration is broken";
 
@@ -47,7 +47,7 @@ impl ElementApplication {
     }
 
     /// True if the machine has something new to do.
-    pub(crate) fn act(&mut self, element: &mut PoolElement, now: Instant) -> bool {
+    pub(crate) fn act(&mut self, element: &mut Element, now: Instant) -> bool {
         if self.register_at.take_if(|at| *at <= now).is_some() {
             element.register(now);
             return true;

@@ -20,6 +20,9 @@ pub(crate) const ASAP_PORT: u16 = 3863;
 pub(crate) const ENRP_PORT: u16 = 9901;
 const SERVICE_PORT: u16 = 7_000;
 
+/// An element with room for many users.
+pub(crate) type Element = PoolElement<64>;
+
 /// A user with room for one session.
 pub(crate) type User = PoolUser<1, 32, 4096>;
 
@@ -67,7 +70,7 @@ pub(crate) enum Role {
     Registrar(Box<Registrar>),
     /// In the place of a registrar.
     Hostile,
-    Element(Box<PoolElement>, ElementApplication),
+    Element(Box<Element>, ElementApplication),
     User(Box<User>, UserApplication),
 }
 

@@ -1,0 +1,396 @@
+//! Messages to pools with their options, what comes back, and failovers in the application's hands (RFC 5352 §6.5, §6.7,
+//! §6.9).
+
+use std::time::Duration;
+
+use rserpool::pool_user::{FailoverMode, SessionId, SessionOptions, Target, Updates};
+use rserpool::wire::asap::message_type;
+use rserpool::wire::{PeIdentifier, PoolHandle};
+use rserpool::{AssociationId, CloseReason, Failover, Input, OutgoingMessage, Progress, SendError};
+
+use crate::scripted_user::{ASAP, ScriptedUser, with_elements};
+
+const POOL: PoolHandle<'static> = PoolHandle::new(b"pool");
+const LOST: CloseReason = CloseReason::Lost;
+
+/// A user that has resolved "pool".
+fn with_pool(identifiers: &[u32]) -> ScriptedUser {
+    let mut world = ScriptedUser::new();
+    world.act(|user, now| user.resolve(now, POOL).unwrap());
+    world.resolved(identifiers);
+    world
+}
+
+impl ScriptedUser {
+    fn to_pool(&mut self, target: Target, text: &str) {
+        self.act(|user, now| user.send_to_pool(now, POOL, target, OutgoingMessage::new(text.as_bytes())).unwrap());
+    }
+
+    fn to_pool_only(&mut self, target: Target, text: &str) {
+        let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(text.as_bytes()) };
+        self.act(|user, now| user.send_to_pool(now, POOL, target, message).unwrap());
+    }
+
+    fn session(&mut self, failover: FailoverMode) -> SessionId {
+        let mut options = SessionOptions::default();
+        options.failover = failover;
+        self.act(|user, now| user.open_session_with(now, POOL, options).unwrap())
+    }
+
+    fn say(&mut self, session: SessionId, text: &str) {
+        self.act(|user, _| user.send(session, OutgoingMessage::new(text.as_bytes())).unwrap());
+    }
+
+    fn cookie(&mut self, association: AssociationId, cookie: &[u8]) {
+        let octets = crate::scripted_user::encode(rserpool::wire::asap::Body::Cookie(cookie));
+        self.asap(association, &octets);
+    }
+}
+
+#[test]
+fn messages_to_a_pool_go_to_its_elements_in_turn_and_associations_are_used_again() {
+    let mut world = with_pool(&[1, 2]);
+    for text in ["a", "b", "c", "d"] {
+        world.to_pool(Target::Policy, text);
+    }
+    assert_eq!(world.wanted(), [1, 2]);
+    let (first, second) = (world.opens(1), world.opens(2));
+    world.to_pool(Target::Policy, "e");
+    assert_eq!(world.texts(first), ["a", "c", "e"]);
+    assert_eq!(world.texts(second), ["b", "d"]);
+    assert_eq!(world.requests(), 1);
+}
+
+#[test]
+fn messages_to_a_pool_that_is_not_known_wait_for_the_registrar() {
+    let mut world = ScriptedUser::new();
+    world.to_pool(Target::Policy, "a");
+    world.to_pool(Target::Policy, "b");
+    assert_eq!(world.requests(), 1);
+    assert!(world.wanted().is_empty());
+    world.resolved(&[7]);
+    let seven = world.opens(7);
+    assert_eq!(world.texts(seven), ["a", "b"]);
+}
+
+#[test]
+fn messages_to_a_pool_that_does_not_exist_come_back() {
+    let mut world = ScriptedUser::new();
+    world.to_pool(Target::Policy, "a");
+    world.unknown_pool();
+    let [event] = world.told("Undelivered")[..] else { panic!("{:?}", world.events) };
+    assert!(event.contains("pool_handle: PoolHandle(\"pool\"), session: None, identifier: None, progress: Unsent"));
+    assert!(event.contains("octets: [97]"));
+}
+
+#[test]
+fn a_message_to_the_last_goes_where_the_one_before_went() {
+    let mut world = with_pool(&[1, 2, 3]);
+    world.to_pool(Target::Policy, "a");
+    world.to_pool(Target::Policy, "b");
+    world.to_pool(Target::Last, "c");
+    world.opens(1);
+    let second = world.opens(2);
+    world.to_pool(Target::Last, "d");
+    assert_eq!(world.texts(second), ["b", "c", "d"]);
+    // Without it another one does.
+    world.closes(second, LOST);
+    world.to_pool(Target::Last, "e");
+    assert_eq!(world.wanted(), [3]);
+    let third = world.opens(3);
+    world.to_pool(Target::Last, "f");
+    assert_eq!(world.texts(third), ["e", "f"]);
+}
+
+#[test]
+fn a_message_to_all_is_copied_to_each_but_the_sender_itself() {
+    let mut world = with_pool(&[1, 2, 3]);
+    with_elements(&[2], |elements| world.user.set_business_card(POOL, elements).unwrap());
+    world.to_pool(Target::All, "a");
+    assert_eq!(world.wanted(), [1, 3]);
+    let (first, third) = (world.opens(1), world.opens(3));
+    world.to_pool(Target::AllAndSelf, "b");
+    assert_eq!(world.wanted(), [2]);
+    let second = world.opens(2);
+    assert_eq!(world.texts(first), ["a", "b"]);
+    assert_eq!(world.texts(third), ["a", "b"]);
+    assert_eq!(world.texts(second), ["b"]);
+}
+
+#[test]
+fn of_a_message_to_all_no_copy_goes_to_an_element_that_has_got_one() {
+    let mut world = with_pool(&[1, 2]);
+    world.to_pool(Target::All, "a");
+    let first = world.opens(1);
+    world.fails(2);
+    assert!(world.wanted().is_empty());
+    assert_eq!(world.texts(first), ["a"]);
+    assert_eq!(world.told("Undelivered").len(), 1);
+    assert!(world.told("Undelivered")[0].contains("identifier: Some(PeIdentifier(0x00000002))"));
+}
+
+#[test]
+fn a_message_to_an_element_goes_to_that_one() {
+    let mut world = with_pool(&[1, 2, 3]);
+    world.to_pool(Target::Element(PeIdentifier(3)), "a");
+    let third = world.opens(3);
+    assert_eq!(world.texts(third), ["a"]);
+    // One that is not there is replaced, unless that is forbidden.
+    world.to_pool_only(Target::Element(PeIdentifier(9)), "b");
+    assert!(world.wanted().is_empty());
+    assert_eq!(world.told("Undelivered").len(), 1);
+    world.to_pool(Target::Element(PeIdentifier(9)), "c");
+    assert_eq!(world.wanted(), [1]);
+}
+
+#[test]
+fn a_message_whose_element_cannot_be_reached_goes_to_another_only_if_it_may() {
+    let mut world = with_pool(&[1, 2]);
+    world.to_pool(Target::Policy, "may");
+    world.to_pool_only(Target::Last, "must not");
+    world.fails(1);
+    let second = world.opens(2);
+    assert_eq!(world.texts(second), ["may"]);
+    let [event] = world.told("Undelivered")[..] else { panic!("{:?}", world.events) };
+    assert!(event.contains("identifier: Some(PeIdentifier(0x00000001)), progress: Unsent"), "{event}");
+    assert!(event.contains(&format!("octets: {:?}", b"must not")), "{event}");
+    assert_eq!(world.reports(), 1);
+    // With none left there is no failover.
+    world.to_pool(Target::Policy, "on its way");
+    world.undelivered(second, "on its way", Progress::Unsent);
+    world.closes(second, LOST);
+    assert_eq!(world.told("Undelivered").len(), 2);
+}
+
+#[test]
+fn associations_without_work_make_room_for_others() {
+    let mut world = with_pool(&[1, 2, 3, 4, 5, 6]);
+    for number in 1..=4 {
+        world.to_pool(Target::Element(PeIdentifier(number)), "a");
+    }
+    let first = world.opens(1);
+    world.to_pool(Target::Element(PeIdentifier(5)), "b");
+    assert_eq!(world.ended, [first]);
+    assert_eq!(world.wanted(), [2, 3, 4, 5]);
+    // All of these have something to do.
+    world.to_pool(Target::Element(PeIdentifier(6)), "c");
+    assert_eq!(world.told("Undelivered").len(), 1);
+    assert_eq!(world.act(|user, now| user.open_session(now, POOL)), Err(rserpool::pool_user::OpenError::NoRoom));
+    world.opens(2);
+    world.act(|user, now| user.open_session(now, POOL)).unwrap();
+}
+
+#[test]
+fn answers_tell_their_element_and_can_be_answered() {
+    let mut world = with_pool(&[1]);
+    world.to_pool(Target::Policy, "a");
+    let first = world.opens(1);
+    world.input(Input::Message { association: first, protocol: OutgoingMessage::new(b"x").protocol, octets: b"well?" });
+    let event = world.told("Data {")[0];
+    assert!(event.contains("session: SessionId(0), identifier: PeIdentifier(0x00000001)"), "{event}");
+    // Sessions are not told of: the application has not opened any.
+    assert!(world.told("Established").is_empty());
+}
+
+#[test]
+fn what_was_not_sent_goes_to_the_next_element_and_what_was_comes_back() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    world.cookie(first, b"state");
+    for text in ["sent", "queued 1", "queued 2"] {
+        world.say(session, text);
+    }
+    world.undelivered(first, "sent", Progress::Unacknowledged);
+    // From now on the association takes nothing any more, though its end is not told yet.
+    world.say(session, "later");
+    world.undelivered(first, "queued 1", Progress::Unsent);
+    assert_eq!(world.texts(first), ["sent", "queued 1", "queued 2"]);
+    world.closes(first, LOST);
+    let second = world.opens(2);
+    assert_eq!(world.texts(second), ["later", "queued 1"]);
+    let [event] = world.told("Undelivered")[..] else { panic!("{:?}", world.events) };
+    assert!(event.contains("session: Some(SessionId(0)), identifier: Some(PeIdentifier(0x00000001))"), "{event}");
+    assert!(event.contains("progress: Unacknowledged") && event.contains(&format!("{:?}", b"sent")), "{event}");
+    // RFC 5352 §3.8: the cookie ahead of all.
+    let to_second: Vec<_> = world.sent.iter().filter(|sent| sent.to == second).collect();
+    assert_eq!((to_second[0].protocol, to_second[0].octets[0]), (ASAP, message_type::COOKIE_ECHO));
+}
+
+#[test]
+fn a_message_of_a_session_whose_failover_is_forbidden_comes_back() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(b"only you") };
+    world.act(|user, _| user.send(session, message).unwrap());
+    world.fails(1);
+    let second = world.opens(2);
+    assert!(world.texts(second).is_empty());
+    assert!(world.told("Undelivered")[0].contains("identifier: Some(PeIdentifier(0x00000001)), progress: Unsent"));
+}
+
+#[test]
+fn what_the_adapter_has_not_fetched_when_the_element_dies_goes_to_the_next() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    world.user.send(session, OutgoingMessage::new(b"not fetched")).unwrap();
+    world.closes(first, LOST);
+    assert!(world.texts(first).is_empty());
+    let second = world.opens(2);
+    assert_eq!(world.texts(second), ["not fetched"]);
+}
+
+#[test]
+fn after_a_supervised_failover_the_application_speaks_first() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Supervised);
+    let first = world.opens(1);
+    world.say(session, "before");
+    assert_eq!(world.texts(first), ["before"]);
+    world.closes(first, LOST);
+    world.say(session, "held back");
+    let second = world.opens(2);
+    assert!(world.texts(second).is_empty());
+    world.say(session, "what was so far");
+    world.act(|user, _| user.resume(session));
+    world.say(session, "after");
+    assert_eq!(world.texts(second), ["what was so far", "held back", "after"]);
+}
+
+#[test]
+fn a_manual_failover_waits_for_the_applications_word() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Manual);
+    // Before the first element there is nothing to decide.
+    world.fails(1);
+    let second = world.opens(2);
+    world.closes(second, LOST);
+    assert_eq!(world.told("Failover").len(), 2);
+    world.wait(Duration::from_secs(60));
+    assert!(world.wanted().is_empty());
+    world.act(|user, now| user.fail_over(now, session));
+    world.resolved(&[3]);
+    world.opens(3);
+    assert_eq!(world.told("Established").len(), 2);
+}
+
+#[test]
+fn an_element_that_ends_a_session_in_order_is_left_but_not_reported() {
+    let mut world = with_pool(&[1, 2]);
+    world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    world.closes(first, CloseReason::Shutdown);
+    assert_eq!(world.wanted(), [2]);
+    assert_eq!(world.reports(), 0);
+}
+
+#[test]
+fn a_session_may_begin_with_a_certain_element() {
+    let mut world = ScriptedUser::new();
+    let mut options = SessionOptions::default();
+    options.element = Some(PeIdentifier(3));
+    let session = world.act(|user, now| user.open_session_with(now, POOL, options).unwrap());
+    world.resolved(&[1, 2, 3]);
+    world.opens(3);
+    assert_eq!(world.user.element_of(session), Some((POOL, PeIdentifier(3))));
+    // One that is not there is no reason to fail.
+    options.element = Some(PeIdentifier(9));
+    world.act(|user, now| user.open_session_with(now, POOL, options).unwrap());
+    assert_eq!(world.wanted(), [1]);
+}
+
+#[test]
+fn a_pool_can_be_used_without_sessions_element_by_element() {
+    let mut world = ScriptedUser::new();
+    assert_eq!(world.act(|user, now| user.primary(now, POOL)), None);
+    world.act(|user, now| user.resolve(now, POOL).unwrap());
+    world.resolved(&[1, 2]);
+    let primary = world.act(|user, now| user.primary(now, POOL)).unwrap();
+    assert_eq!(primary.identifier, PeIdentifier(1));
+    assert_eq!(primary.endpoint.to_string(), "sctp://10.1.0.1:7000");
+    assert!(world.wanted().is_empty());
+    world.act(|user, now| user.report_unreachable(now, POOL, PeIdentifier(1)));
+    assert_eq!(world.reports(), 1);
+    let (user, now) = (&world.user, world.now);
+    assert_eq!(user.elements(now, POOL).map(|element| element.identifier.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(world.act(|user, now| user.primary(now, POOL)).unwrap().identifier, PeIdentifier(2));
+}
+
+#[test]
+fn an_element_that_nothing_was_sent_to_is_not_reported() {
+    let mut world = with_pool(&[1, 2]);
+    world.act(|user, now| user.report_unreachable(now, POOL, PeIdentifier(2)));
+    world.act(|user, now| user.report_unreachable(now, PoolHandle::new(b"other"), PeIdentifier(1)));
+    assert_eq!(world.reports(), 0);
+    // And one that was is reported once.
+    world.act(|user, now| user.primary(now, POOL)).unwrap();
+    world.act(|user, now| user.report_unreachable(now, POOL, PeIdentifier(1)));
+    world.act(|user, now| user.report_unreachable(now, POOL, PeIdentifier(1)));
+    assert_eq!(world.reports(), 1);
+}
+
+#[test]
+fn a_purged_pool_is_asked_for_again() {
+    let mut world = with_pool(&[1, 2]);
+    world.user.purge(POOL);
+    assert_eq!(world.user.elements(world.now, POOL).count(), 0);
+    world.session(FailoverMode::Automatic);
+    assert_eq!(world.requests(), 2);
+    world.resolved(&[1]);
+    assert_eq!(world.wanted(), [1]);
+}
+
+#[test]
+fn without_room_a_message_to_a_pool_is_refused() {
+    let mut world = with_pool(&[1]);
+    let large = vec![0; 3_000];
+    let now = world.now;
+    assert_eq!(world.user.send_to_pool(now, POOL, Target::Policy, OutgoingMessage::new(&large)), Err(SendError::Full));
+    let long = [b'x'; 65];
+    assert_eq!(
+        world.user.send_to_pool(now, PoolHandle::new(&long), Target::Policy, OutgoingMessage::new(b"a")),
+        Err(SendError::PoolHandleTooLong)
+    );
+    assert_eq!(world.user.send_to_pool(now, POOL, Target::Policy, OutgoingMessage::new(b"")), Err(SendError::Empty));
+}
+
+#[test]
+fn a_user_that_is_told_of_changes_asks_no_more_until_its_registrar_is_lost() {
+    let mut world = ScriptedUser::with(|config| config.updates = Updates::Asked);
+    world.act(|user, now| user.resolve(now, POOL).unwrap());
+    let request = world.sent.iter().find(|sent| sent.octets[0] == message_type::HANDLE_RESOLUTION).unwrap();
+    assert_eq!(request.octets[1], 1, "the S bit");
+    world.resolved_with(&[1], true);
+    world.wait(Duration::from_secs(3600));
+    // It has changed.
+    world.resolved_with(&[2], true);
+    world.session(FailoverMode::Automatic);
+    assert_eq!((world.requests(), world.wanted()), (1, vec![2]));
+    // What is known lasts as long as any other knowledge once nobody tells of changes, and is asked for anew then.
+    let home = world.home.unwrap();
+    world.closes(home, LOST);
+    world.wait(Duration::from_secs(29));
+    assert_eq!(world.user.elements(world.now, POOL).count(), 1);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(world.user.elements(world.now, POOL).count(), 0);
+}
+
+#[test]
+fn updates_that_nobody_asked_for_are_not_heeded() {
+    let mut world = with_pool(&[1]);
+    world.resolved(&[2]);
+    world.session(FailoverMode::Automatic);
+    assert_eq!(world.wanted(), [1]);
+}
+
+#[test]
+fn a_waiting_session_goes_on_as_soon_as_it_is_told_of_an_element() {
+    let mut world = ScriptedUser::with(|config| config.updates = Updates::Asked);
+    world.session(FailoverMode::Automatic);
+    world.resolved_with(&[1], true);
+    world.fails(1);
+    assert!(world.wanted().is_empty());
+    world.resolved_with(&[2], true);
+    assert_eq!(world.wanted(), [2]);
+}
