@@ -93,19 +93,21 @@ impl<M: Machine> Node<M> {
     }
 
     fn tell(&mut self, now: Instant, event: Event) {
-        let input = match &event {
-            Event::Accepted { association: handle, .. } => {
+        let handle = match &event {
+            Event::Accepted { association, .. } => {
                 self.accepted += 1;
                 let name = AssociationId::accepted(self.accepted);
-                self.handles.insert(name, *handle);
-                self.names.insert(*handle, name);
-                handle
+                self.handles.insert(name, *association);
+                self.names.insert(*association, name);
+                association
             }
-            Event::Opened(handle) | Event::OpenFailed(handle) => handle,
-            Event::Closed { association: handle, .. } | Event::Message { association: handle, .. } => handle,
+            Event::Opened(association) | Event::OpenFailed(association) => association,
+            Event::Closed { association, .. }
+            | Event::Message { association, .. }
+            | Event::Undelivered { association, .. } => association,
         };
-        let Some(association) = self.names.get(input).copied() else { return };
-        let (address, port) = self.sctp.peer(*input).map_or((LOCALHOST, 0), |(udp, port)| (udp.ip(), port));
+        let Some(association) = self.names.get(handle).copied() else { return };
+        let (address, port) = self.sctp.peer(*handle).map_or((LOCALHOST, 0), |(udp, port)| (udp.ip(), port));
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[address], port };
         self.machine.handle(
             now,
@@ -115,6 +117,9 @@ impl<M: Machine> Node<M> {
                 Event::OpenFailed(_) => Input::OpenFailed { association },
                 Event::Closed { reason, .. } => Input::Closed { association, reason: *reason },
                 Event::Message { protocol, octets, .. } => Input::Message { association, protocol: *protocol, octets },
+                Event::Undelivered { message, .. } => {
+                    Input::Undelivered { association, message: message.message(), progress: message.progress() }
+                }
             },
         );
     }

@@ -163,9 +163,9 @@ pub enum Input<'a> {
 /// How far a message got that did not arrive, as far as the transport knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
-    /// Nothing of it was sent.
+    /// Nothing of it was sent, or so little that the peer cannot have got it.
     Unsent,
-    /// It was sent, all of it or a part, and not acknowledged. It may have arrived.
+    /// It was sent, and not acknowledged. It may have arrived.
     Unacknowledged,
 }
 

@@ -10,7 +10,8 @@ use polling::{Events, Poller};
 use rserpool::wire::PayloadProtocol;
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, Protocol, Purpose};
 use rserpool_transport::{
-    AssociationHandle, ENCAPSULATION_PORT, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError, SocketIndex,
+    AssociationHandle, ENCAPSULATION_PORT, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError,
+    SocketIndex, Undelivered,
 };
 
 use crate::sockets::Sockets;
@@ -126,7 +127,7 @@ pub struct Driver<M> {
     names: HashMap<AssociationHandle, AssociationId>,
     next_accepted: u32,
     /// What the machine has to be told as soon as it has said all.
-    failures: Vec<Failure>,
+    failures: VecDeque<(AssociationId, Failure)>,
     /// Whether a round has ended with work left.
     unfinished: bool,
     start: StdInstant,
@@ -160,7 +161,7 @@ impl<M: Machine> Driver<M> {
             handles: HashMap::new(),
             names: HashMap::new(),
             next_accepted: 0,
-            failures: Vec::new(),
+            failures: VecDeque::new(),
             unfinished: false,
             start: StdInstant::now(),
         })
@@ -305,10 +306,11 @@ impl<M: Machine> Driver<M> {
     /// Passes one event of the transport, or one failure, on to the machine; false if there is none.
     fn pass_on(&mut self) -> bool {
         let now = self.now();
-        if let Some(failure) = self.failures.pop() {
-            let input = match failure {
-                Failure::Open(association) => Input::OpenFailed { association },
-                Failure::Full(association) => Input::Closed { association, reason: CloseReason::Lost },
+        if let Some((association, failure)) = self.failures.pop_front() {
+            let input = match &failure {
+                Failure::Open => Input::OpenFailed { association },
+                Failure::Full => Input::Closed { association, reason: CloseReason::Lost },
+                Failure::Undelivered(undelivered) => undelivered_on(association, undelivered),
             };
             self.machine.handle(now, input);
             return true;
@@ -349,6 +351,11 @@ impl<M: Machine> Driver<M> {
                     self.machine.handle(now, Input::Closed { association, reason });
                 }
             }
+            Event::Undelivered { association: handle, message } => {
+                if let Some(association) = self.names.get(&handle) {
+                    self.machine.handle(now, undelivered_on(*association, &message));
+                }
+            }
             Event::Message { association: handle, protocol, octets } => {
                 if let Some(association) = self.names.get(&handle) {
                     self.machine.handle(now, Input::Message { association: *association, protocol, octets: &octets });
@@ -372,7 +379,7 @@ impl<M: Machine> Driver<M> {
                         handles.insert(association, handle);
                         names.insert(handle, association);
                     }
-                    None => failures.push(Failure::Open(association)),
+                    None => failures.push_back((association, Failure::Open)),
                 },
                 Action::Send { association, message } => {
                     let Some(handle) = handles.get(&association) else { continue };
@@ -382,8 +389,9 @@ impl<M: Machine> Driver<M> {
                         let handle = *handle;
                         handles.remove(&association);
                         names.remove(&handle);
-                        network.transport.abort(now, handle);
-                        failures.push(Failure::Full(association));
+                        let undelivered = network.transport.abort(now, handle).into_iter();
+                        failures.extend(undelivered.map(|message| (association, Failure::Undelivered(message))));
+                        failures.push_back((association, Failure::Full));
                     }
                 }
                 Action::Close { association } => {
@@ -393,10 +401,11 @@ impl<M: Machine> Driver<M> {
                     }
                 }
                 Action::Abort { association } => {
-                    failures.retain(|failed| failed.association() != association);
+                    failures.retain(|(failed, _)| *failed != association);
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
-                        network.transport.abort(now, handle);
+                        let undelivered = network.transport.abort(now, handle).into_iter();
+                        failures.extend(undelivered.map(|message| (association, Failure::Undelivered(message))));
                     }
                 }
                 Action::Event(event) => application.event(now, event),
@@ -408,20 +417,17 @@ impl<M: Machine> Driver<M> {
 }
 
 /// What an association could not do. The machine is told of it as soon as it can be called.
-#[derive(Clone, Copy)]
 enum Failure {
     /// It could not be opened.
-    Open(AssociationId),
+    Open,
     /// Its peer takes less than is sent to it, so it has been ended.
-    Full(AssociationId),
+    Full,
+    /// This message did not arrive before the association was ended.
+    Undelivered(Undelivered),
 }
 
-impl Failure {
-    const fn association(self) -> AssociationId {
-        match self {
-            Self::Open(association) | Self::Full(association) => association,
-        }
-    }
+fn undelivered_on(association: AssociationId, undelivered: &Undelivered) -> Input<'_> {
+    Input::Undelivered { association, message: undelivered.message(), progress: undelivered.progress() }
 }
 
 /// The UDP ports of peers that have come from another one than the usual, to reach them there again. The oldest are
@@ -471,7 +477,13 @@ impl Network<'_> {
             let udp_port = self.udp_ports.get(&key).or_else(|| self.learned_ports.ports.get(&key)).copied();
             let peer = SocketAddr::new(*address, udp_port.unwrap_or(self.options.encapsulation_port));
             match self.transport.open(now, local, peer, remote.port) {
-                Ok(handle) => Some(handle),
+                Ok(handle) => {
+                    // Users want to know what an element has not got before it died.
+                    if purpose == Purpose::Session {
+                        self.transport.track(handle);
+                    }
+                    Some(handle)
+                }
                 Err(error @ (OpenError::Exists(_) | OpenError::LimitReached)) => {
                     tracing::debug!(%remote, %error, "cannot open an association");
                     None

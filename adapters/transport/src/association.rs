@@ -2,11 +2,14 @@
 //! types, so that it can be replaced here.
 
 use bytes::Bytes;
-use dcsctp::api::{DcSctpSocket, ErrorKind, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId};
+use dcsctp::api::{
+    DcSctpSocket, ErrorKind, LifecycleId, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId,
+};
 use rserpool::wire::PayloadProtocol;
 use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage};
 
 use crate::config::SctpConfig;
+use crate::delivery::{Pending, Undelivered};
 
 /// What an association has to tell.
 #[derive(Debug)]
@@ -37,11 +40,13 @@ pub(crate) struct Association {
     socket: Box<dyn DcSctpSocket>,
     /// The implementation's time starts with the association.
     born: Instant,
+    /// What has not arrived, if somebody wants to know.
+    pending: Option<Pending>,
 }
 
 impl Association {
     pub(crate) fn new(now: Instant, config: &SctpConfig, local_port: u16, remote_port: u16) -> Self {
-        Self { socket: dcsctp::new_socket("", &config.options(local_port, remote_port)), born: now }
+        Self { socket: dcsctp::new_socket("", &config.options(local_port, remote_port)), born: now, pending: None }
     }
 
     fn time(&self, now: Instant) -> SocketTime {
@@ -70,13 +75,32 @@ impl Association {
     pub(crate) fn send(&mut self, message: &OutgoingMessage<'_>) -> Result<(), Refused> {
         use dcsctp::api::SendError;
         let payload = Message::new(StreamId(message.stream), PpId(message.protocol.0), message.octets.to_vec());
-        let options = SendOptions { unordered: message.delivery == Delivery::Unordered, ..SendOptions::default() };
-        self.socket.send(payload, &options).map_err(|error| match error {
+        let number = self.pending.as_mut().map(|pending| pending.add(message));
+        let options = SendOptions {
+            unordered: message.delivery == Delivery::Unordered,
+            lifecycle_id: number.and_then(LifecycleId::new),
+            ..SendOptions::default()
+        };
+        let result = self.socket.send(payload, &options);
+        if let (Err(_), Some(number), Some(pending)) = (&result, number, &mut self.pending) {
+            pending.over(number);
+        }
+        result.map_err(|error| match error {
             SendError::EmptyPayload => Refused::Empty,
             SendError::MessageTooLarge { .. } => Refused::TooLarge,
             SendError::ResourceExhaustion => Refused::BufferFull,
             SendError::ShuttingDown => Refused::Closed,
         })
+    }
+
+    /// From now on it is kept in mind which messages have arrived.
+    pub(crate) fn track(&mut self) {
+        self.pending.get_or_insert_default();
+    }
+
+    /// The messages that have not arrived, now that the association has ended.
+    pub(crate) fn undelivered(&mut self) -> impl Iterator<Item = Undelivered> {
+        self.pending.iter_mut().flat_map(Pending::take)
     }
 
     /// Closes in order: what was sent arrives first.
@@ -103,6 +127,18 @@ impl Association {
                 SocketEvent::OnClosed() => Happening::Ended(CloseReason::Shutdown),
                 SocketEvent::OnAborted(ErrorKind::TooManyRetries, _) => Happening::Ended(CloseReason::Lost),
                 SocketEvent::OnAborted(..) => Happening::Ended(CloseReason::Aborted),
+                SocketEvent::OnLifecycleMessageFullySent(number) => {
+                    if let Some(pending) = &mut self.pending {
+                        pending.sent(number.value());
+                    }
+                    continue;
+                }
+                SocketEvent::OnLifecycleMessageDelivered(number) => {
+                    if let Some(pending) = &mut self.pending {
+                        pending.over(number.value());
+                    }
+                    continue;
+                }
                 _ => continue,
             });
         }

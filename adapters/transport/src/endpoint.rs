@@ -12,6 +12,7 @@ use rserpool::{CloseReason, Instant, OutgoingMessage};
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
 use crate::cookie::CookieSigner;
+use crate::delivery::Undelivered;
 use crate::packet::{ABORT, COOKIE_ECHO, INIT, Packet, u32_at};
 
 /// Which of the adapter's UDP sockets.
@@ -66,6 +67,13 @@ pub enum Event {
         association: AssociationHandle,
         /// How.
         reason: CloseReason,
+    },
+    /// A message has not arrived, as far as is known, on an association that is tracked and is about to end.
+    Undelivered {
+        /// The association's name.
+        association: AssociationHandle,
+        /// The message.
+        message: Undelivered,
     },
     /// A message has come.
     Message {
@@ -412,6 +420,14 @@ impl SctpOverUdp {
         Ok(result?)
     }
 
+    /// From now on it is kept in mind which messages of an association have arrived; the others are told with
+    /// [`Event::Undelivered`] when it ends, or by [`Self::abort`]. It takes a copy of each message.
+    pub fn track(&mut self, association: AssociationHandle) {
+        if let Some(entry) = self.entries.get_mut(&association) {
+            entry.association.track();
+        }
+    }
+
     /// Closes an association in order. No event follows.
     pub fn close(&mut self, now: Instant, association: AssociationHandle) {
         if let Some(entry) = self.entries.get_mut(&association) {
@@ -426,15 +442,16 @@ impl SctpOverUdp {
         }
     }
 
-    /// Ends an association at once. No event follows.
-    pub fn abort(&mut self, now: Instant, association: AssociationHandle) {
-        if let Some(entry) = self.entries.get_mut(&association) {
-            entry.standing = Standing::Closing;
-            entry.association.advance(now);
-            entry.association.abort();
-            self.settle(now, association);
-            self.remove(association);
-        }
+    /// Ends an association at once, and gives what has not arrived if it is tracked. No event follows.
+    pub fn abort(&mut self, now: Instant, association: AssociationHandle) -> Vec<Undelivered> {
+        let Some(entry) = self.entries.get_mut(&association) else { return Vec::new() };
+        entry.standing = Standing::Closing;
+        entry.association.advance(now);
+        let undelivered = entry.association.undelivered().collect();
+        entry.association.abort();
+        self.settle(now, association);
+        self.remove(association);
+        undelivered
     }
 
     /// The next event.
@@ -490,7 +507,12 @@ impl SctpOverUdp {
             Happening::Ended(reason) => {
                 match entry.standing {
                     Standing::Opening => self.events.push_back(Event::OpenFailed(handle)),
-                    Standing::Open => self.events.push_back(Event::Closed { association: handle, reason }),
+                    Standing::Open => {
+                        let undelivered = entry.association.undelivered();
+                        let told = |message| Event::Undelivered { association: handle, message };
+                        self.events.extend(undelivered.map(told));
+                        self.events.push_back(Event::Closed { association: handle, reason });
+                    }
                     Standing::Closing => {}
                 }
                 self.remove(handle);
@@ -511,6 +533,8 @@ impl SctpOverUdp {
             self.deadlines.remove(&(deadline, handle));
         }
         if entry.standing == Standing::Open {
+            let undelivered = entry.association.undelivered();
+            self.events.extend(undelivered.map(|message| Event::Undelivered { association: handle, message }));
             self.events.push_back(Event::Closed { association: handle, reason: CloseReason::Aborted });
         }
         if !entry.accepted {

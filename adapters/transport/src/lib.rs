@@ -7,10 +7,12 @@
 mod association;
 mod config;
 mod cookie;
+mod delivery;
 mod endpoint;
 mod packet;
 
 pub use self::config::{Limits, SctpConfig};
+pub use self::delivery::Undelivered;
 pub use self::endpoint::{
     AssociationHandle, Event, LocalPort, OpenError, SctpOverUdp, SendError, SocketIndex, Transmit,
 };

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage};
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress};
 use rserpool_transport::{
     AssociationHandle, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError, SocketIndex, Transmit,
 };
@@ -385,4 +385,74 @@ fn a_peer_that_does_not_read_fills_a_bounded_buffer() {
     assert_eq!(result, Some(SendError::BufferFull));
     assert_eq!(net.send(0, there, &vec![0; 300_000]), Err(SendError::TooLarge));
     assert_eq!(net.send(0, there, &[]), Err(SendError::Empty));
+}
+
+/// What was told as undelivered: how far it got, and its first octet.
+fn undelivered(events: impl IntoIterator<Item = Event>) -> Vec<(Progress, u8)> {
+    let undelivered = events.into_iter().filter_map(|event| match event {
+        Event::Undelivered { message, .. } => Some((message.progress(), message.message().octets[0])),
+        _ => None,
+    });
+    undelivered.collect()
+}
+
+/// An association whose peer has died, three small messages ago.
+fn with_dead_peer() -> (Network, AssociationHandle) {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.endpoints[0].track(there);
+    net.run(SECOND);
+    net.send(0, there, b"arrives").unwrap();
+    net.run(SECOND);
+    net.events[0].clear();
+    net.dead.push(1);
+    // The first fills what may be on its way unacknowledged; what comes behind it waits.
+    for octet in 1..=3 {
+        net.send(0, there, &[octet; 60_000]).unwrap();
+    }
+    (net, there)
+}
+
+#[test]
+fn what_has_not_arrived_is_told_in_order_ahead_of_the_end() {
+    let (mut net, _) = with_dead_peer();
+    net.run(20 * SECOND);
+    let events: Vec<_> = net.events[0].drain(..).collect();
+    assert!(matches!(events.last(), Some(Event::Closed { reason: CloseReason::Lost, .. })));
+    let told = undelivered(events);
+    assert_eq!(told.iter().map(|(_, octet)| *octet).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(told[2].0, Progress::Unsent);
+}
+
+#[test]
+fn what_was_sent_whole_and_not_acknowledged_may_have_arrived() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.endpoints[0].track(there);
+    net.run(SECOND);
+    net.dead.push(1);
+    net.send(0, there, b"!").unwrap();
+    net.run(20 * SECOND);
+    assert_eq!(undelivered(net.events[0].drain(..)), [(Progress::Unacknowledged, b'!')]);
+}
+
+#[test]
+fn an_association_that_is_aborted_gives_back_what_has_not_arrived() {
+    let (mut net, there) = with_dead_peer();
+    let now = net.now;
+    let given = net.endpoints[0].abort(now, there);
+    assert_eq!(given.iter().map(|message| message.message().octets[0]).collect::<Vec<_>>(), [1, 2, 3]);
+    net.run(20 * SECOND);
+    assert!(net.events[0].is_empty());
+}
+
+#[test]
+fn an_association_that_is_not_tracked_tells_nothing_of_its_messages() {
+    let mut net = Network::new(2);
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    net.dead.push(1);
+    net.send(0, there, b"!").unwrap();
+    net.run(20 * SECOND);
+    assert!(undelivered(net.events[0].drain(..)).is_empty());
 }
