@@ -117,8 +117,10 @@ pub(super) struct Session {
     previous: Option<Partner>,
     /// Elements that the session has had or tried in vain.
     failovers: u32,
-    /// How often it has waited since it had an element.
+    /// How often it has waited since an element has said something.
     waits: u8,
+    /// Whether the present element has said something.
+    heard: bool,
     /// Whether it has had an element before the present one.
     had_element: bool,
 }
@@ -135,6 +137,7 @@ impl Session {
             previous: None,
             failovers: 0,
             waits: 0,
+            heard: false,
             had_element: false,
         }
     }
@@ -360,7 +363,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let rebuilds = session.had_element
             && matches!(session.kind, Kind::Conversation(FailoverMode::Supervised | FailoverMode::Manual));
         session.state = if rebuilds { SessionState::Rebuilding(partner) } else { SessionState::Established(partner) };
-        session.waits = 0;
+        session.heard = false;
         let (id, kind, failovers) = (session.id, session.kind, session.failovers);
         if partner.transport_use == TransportUse::DataPlusControl {
             // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel.
@@ -395,6 +398,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         session.previous = Some(partner);
         let was_open = !matches!(session.state, SessionState::Connecting(_));
         session.had_element |= was_open;
+        let was_of_use = was_open && session.heard;
         session.state = SessionState::Suspended;
         let (pool, kind) = (session.pool, session.kind);
         let mut exhausted = session.preferred.is_empty();
@@ -415,8 +419,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         match kind {
             Kind::Carrier => self.end_carrier(now, id),
             Kind::Conversation(FailoverMode::Manual) if was_open => {}
-            // All that the registrar has named could not be reached. It takes a while until it knows better.
-            Kind::Conversation(_) if exhausted && !was_open => self.wait(now, id),
+            // All that the registrar has named could not be reached, or were of no use, as one that has too many users. It
+            // takes a while until the registrar knows better.
+            Kind::Conversation(_) if exhausted && !was_of_use => self.wait(now, id),
             Kind::Conversation(_) => self.connect(now, id),
         }
     }
@@ -440,6 +445,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn cookie(&mut self, association: AssociationId, cookie: &[u8]) {
         let Some(session) = self.opened_session(association) else { return };
         let id = session.id;
+        (session.heard, session.waits) = (true, 0);
         session.cookie = heapless::Vec::from_slice(cookie).ok();
         if session.cookie.is_none() {
             self.event(Record::CookieTooLong { session: id, length: cookie.len() });
@@ -448,6 +454,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
 
     pub(super) fn data(&mut self, association: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
         let Some(session) = self.opened_session(association) else { return };
+        (session.heard, session.waits) = (true, 0);
         let (session, Some(partner)) = (session.id, session.open()) else { return };
         let record = Record::Data { session, identifier: partner.identifier, protocol };
         if self.outbox.push_octets(record, octets).is_err() {

@@ -394,3 +394,32 @@ fn a_waiting_session_goes_on_as_soon_as_it_is_told_of_an_element() {
     world.resolved_with(&[2], true);
     assert_eq!(world.wanted(), [2]);
 }
+
+#[test]
+fn elements_that_send_a_user_away_are_not_asked_as_fast_as_the_network_allows() {
+    let mut world = with_pool(&[1, 2]);
+    world.session(FailoverMode::Automatic);
+    for _ in 0..2 {
+        let number = world.wanted()[0];
+        let association = world.opens(number);
+        world.closes(association, CloseReason::Shutdown);
+    }
+    assert!(world.wanted().is_empty());
+    world.wait(Duration::from_millis(499));
+    assert_eq!(world.requests(), 1);
+    world.wait(Duration::from_millis(1));
+    assert_eq!(world.requests(), 2);
+    world.resolved(&[1]);
+    let first = world.opens(1);
+    world.closes(first, CloseReason::Shutdown);
+    // The second time it waits twice as long.
+    world.wait(Duration::from_millis(999));
+    assert_eq!(world.requests(), 2);
+    world.wait(Duration::from_millis(1));
+    world.resolved(&[1]);
+    let first = world.opens(1);
+    // Who gets an answer goes on at once.
+    world.input(Input::Message { association: first, protocol: OutgoingMessage::new(b"x").protocol, octets: b"yes" });
+    world.closes(first, CloseReason::Lost);
+    assert_eq!(world.requests(), 4);
+}

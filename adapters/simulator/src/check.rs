@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rserpool::handlespace::Cursor;
 use rserpool::registrar::{Registrar, RegistrarLimits};
-use rserpool::wire::asap::{Body, Message};
+use rserpool::wire::asap::{Body, Message, message_type};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, ServerIdentifier};
 
 use crate::node::{Node, Role, Wanted};
@@ -50,11 +50,6 @@ impl Simulation<'_> {
             let late = self.now - timeout;
             self.violated(Some(id), &format!("its timeout is {late} us in the past"));
         }
-        if let Some(Node { role: Role::User(_, user), .. }) = self.node_mut(id)
-            && let Some(number) = user.answered_too_often.take()
-        {
-            self.violated(Some(id), &format!("request {number} was answered more often than it was sent"));
-        }
     }
 
     /// Whether a registrar is the only one that has taken another one over.
@@ -80,7 +75,10 @@ impl Simulation<'_> {
         if let Some(sent) = self.sent.get_mut(id.0) {
             *sent += 1;
         }
-        let response = rserpool::wire::asap::message_type::HANDLE_RESOLUTION_RESPONSE;
+        if protocol == PayloadProtocol::ASAP && octets.first() == Some(&message_type::ENDPOINT_UNREACHABLE) {
+            self.check_report(id);
+        }
+        let response = message_type::HANDLE_RESOLUTION_RESPONSE;
         let is_registrar = self.node(id).is_some_and(|node| matches!(node.role, Role::Registrar(_)));
         if protocol != PayloadProtocol::ASAP || octets.first() != Some(&response) || !is_registrar {
             return;
@@ -96,6 +94,18 @@ impl Simulation<'_> {
         if let Some((element, gone)) = stale {
             let seconds = gone / 1_000_000;
             self.violated(Some(id), &format!("it gives the element {element}, which has been gone for {seconds} s"));
+        }
+    }
+}
+
+impl Simulation<'_> {
+    /// Whether a user reports an element that has not failed.
+    fn check_report(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id).filter(|node| matches!(node.role, Role::User(..))) else { return };
+        node.reports += 1;
+        if node.reports > node.failures {
+            let (reports, failures) = (node.reports, node.failures);
+            self.violated(Some(id), &format!("it has reported {reports} elements after {failures} failures"));
         }
     }
 }
@@ -312,6 +322,16 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
                     violated(format!("{} is listed with {known:?}, but has {:?}", config.identifier(), config.policy));
                 }
             }
+        }
+    }
+    for (id, node) in simulation.nodes.iter().enumerate().filter(|(_, node)| node.alive && !registrars.is_empty()) {
+        let hunts = match &node.role {
+            Role::Element(element, _) => element.is_hunting(),
+            Role::User(user, _) => user.is_hunting(),
+            Role::Registrar(_) | Role::Hostile => false,
+        };
+        if hunts && finds(node) {
+            violations.push((Some(NodeId(id)), "it still looks for a registrar".into()));
         }
     }
     let pools: BTreeSet<&[u8]> = table.keys().map(|(pool, _)| pool.as_slice()).collect();

@@ -18,6 +18,7 @@ mod applications;
 mod check;
 mod network;
 mod node;
+mod promise;
 mod random;
 mod scenario;
 mod shrink;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rserpool::AssociationId;
 use rserpool::wire::PayloadProtocol;
+use rserpool::{AssociationId, Failover, OutgoingMessage, Progress};
 
 use crate::random::Random;
 use crate::scenario::{NodeId, Scenario};
@@ -39,11 +39,25 @@ pub(crate) enum Trouble {
     Slow,
 }
 
+/// A message.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) protocol: PayloadProtocol,
+    pub(crate) failover: Failover,
+    pub(crate) octets: Vec<u8>,
+}
+
+impl Message {
+    pub(crate) fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        OutgoingMessage { protocol: self.protocol, failover: self.failover, ..OutgoingMessage::new(&self.octets) }
+    }
+}
+
 /// What is on its way from one end to the other.
 #[derive(Debug, Default)]
 pub(crate) struct Direction {
     /// What waits for the first of them to get through.
-    pub(crate) waiting: VecDeque<(PayloadProtocol, Vec<u8>)>,
+    pub(crate) waiting: VecDeque<Message>,
     /// How often the first was sent in vain.
     pub(crate) attempts: u32,
     /// Nothing arrives before this.
@@ -55,21 +69,33 @@ pub(crate) struct Direction {
 }
 
 impl Direction {
-    /// Takes a message; false if there is no room.
-    pub(crate) fn push(&mut self, buffer: usize, protocol: PayloadProtocol, octets: Vec<u8>) -> bool {
-        if !self.waiting.is_empty() && self.octets + octets.len() > buffer {
-            return false;
+    /// Takes a message; gives it back if there is no room.
+    pub(crate) fn push(&mut self, buffer: usize, message: Message) -> Result<(), Message> {
+        if !self.waiting.is_empty() && self.octets + message.octets.len() > buffer {
+            return Err(message);
         }
-        self.octets += octets.len();
-        self.waiting.push_back((protocol, octets));
-        true
+        self.octets += message.octets.len();
+        self.waiting.push_back(message);
+        Ok(())
     }
 
     /// The first message, which has got through.
-    pub(crate) fn pop(&mut self) -> Option<(PayloadProtocol, Vec<u8>)> {
-        let (protocol, octets) = self.waiting.pop_front()?;
-        self.octets -= octets.len();
-        Some((protocol, octets))
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message = self.waiting.pop_front()?;
+        self.octets -= message.octets.len();
+        Some(message)
+    }
+
+    /// What has not got through, and how far it got.
+    pub(crate) fn take_undelivered(&mut self) -> Vec<(Message, Progress)> {
+        let mut sent = self.attempts > 0;
+        self.octets = 0;
+        let progress = |message| {
+            // Of the first nobody knows whether only its acknowledgements were lost.
+            let progress = if std::mem::take(&mut sent) { Progress::Unacknowledged } else { Progress::Unsent };
+            (message, progress)
+        };
+        self.waiting.drain(..).map(progress).collect()
     }
 }
 

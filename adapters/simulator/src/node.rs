@@ -4,27 +4,29 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
-use rserpool::pool_user::{PoolUser, UserConfig};
+use rserpool::pool_user::{PoolUser, Updates, UserConfig};
 use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol,
-    Purpose,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Progress,
+    Protocol, Purpose,
 };
 
 use crate::applications::{self, ElementApplication, UserApplication};
+use crate::network::Message;
+use crate::promise::{self, PoolMessage};
 use crate::random::Random;
 use crate::scenario::{Discovery, NodeId, Scenario};
 
 pub(crate) const ASAP_PORT: u16 = 3863;
 pub(crate) const ENRP_PORT: u16 = 9901;
-const SERVICE_PORT: u16 = 7_000;
+pub(crate) const SERVICE_PORT: u16 = 7_000;
 
 /// An element with room for many users.
-pub(crate) type Element = PoolElement<64>;
+pub(crate) type Element = PoolElement<256>;
 
-/// A user with room for one session.
-pub(crate) type User = PoolUser<1, 32, 4096>;
+/// A user with room for a session, and for messages to all elements of a small pool.
+pub(crate) type User = PoolUser<8, 32, 4096>;
 
 /// What a node has to be told.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(crate) enum Told {
     OpenFailed { association: AssociationId },
     Closed { association: AssociationId, reason: CloseReason },
     Message { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
+    Undelivered { association: AssociationId, message: Message, progress: Progress },
     Datagram { from: NodeId, group: MulticastGroup, octets: Vec<u8> },
 }
 
@@ -48,8 +51,7 @@ pub(crate) enum Wanted {
     },
     Send {
         association: AssociationId,
-        protocol: PayloadProtocol,
-        octets: Vec<u8>,
+        message: Message,
     },
     End {
         association: AssociationId,
@@ -63,6 +65,20 @@ pub(crate) enum Wanted {
     Note(String),
     /// A registrar has taken another one over.
     TakenOver(ServerIdentifier),
+    /// It has come to its orderly end.
+    Leave,
+    /// An element's application has got a message to its pool.
+    Delivered {
+        message: PoolMessage,
+        element: PeIdentifier,
+    },
+    /// A user's application is told that one was not sent.
+    Unsent {
+        message: PoolMessage,
+        element: Option<PeIdentifier>,
+    },
+    /// An application has seen something that must not be.
+    Complaint(String),
 }
 
 #[derive(Debug)]
@@ -117,6 +133,10 @@ pub(crate) struct Node {
     pub(crate) member: bool,
     /// Names for associations that come in.
     accepted: u32,
+    /// How many associations have failed, or were given up.
+    pub(crate) failures: u64,
+    /// How many elements it has reported as unreachable.
+    pub(crate) reports: u64,
 }
 
 pub(crate) fn address(node: NodeId) -> IpAddr {
@@ -143,6 +163,19 @@ fn endpoint(node: NodeId, port: u16) -> EndpointBuf {
 fn pool(number: usize, scenario: &Scenario) -> String {
     let pools = scenario.elements.div_ceil(40).max(1);
     format!("pool-{}", number % pools)
+}
+
+/// Some other elements of an element's pool, for its business card.
+fn failover_order(number: usize, scenario: &Scenario, random: &mut Random) -> Vec<NodeId> {
+    let pools = scenario.elements.div_ceil(40).max(1);
+    let mut others = Vec::new();
+    for _ in 0..random.below(4) {
+        let other = number % pools + pools * random.index(scenario.elements.div_ceil(pools));
+        if other != number && other < scenario.elements {
+            others.push(NodeId(scenario.registrars + other));
+        }
+    }
+    others
 }
 
 /// The policy of a pool.
@@ -197,6 +230,8 @@ impl Node {
             let Some(mut config) = config else { unreachable_configuration() };
             config.policy = policy(&pool, number);
             let mut element = PoolElement::new(config);
+            let failover_order = failover_order(number, scenario, random);
+            let _ = promise::with_elements(&failover_order, |elements| element.set_failover_order(elements));
             // An element has room for a few.
             found.extend(
                 known
@@ -204,15 +239,16 @@ impl Node {
                     .take_while(|registrar| element.add_registrar(endpoint(*registrar, ASAP_PORT)).is_ok()),
             );
             element.register(clock.local(at));
-            Role::Element(Box::new(element), ElementApplication::default())
+            Role::Element(Box::new(element), ElementApplication::new(PeIdentifier(identifier)))
         } else {
             let mut config = UserConfig::default();
             config.seed = random.u64();
+            config.updates = if random.chance(500_000) { Updates::Asked } else { Updates::Off };
             let mut user = User::new(config);
             found.extend(
                 known.into_iter().take_while(|registrar| user.add_registrar(endpoint(*registrar, ASAP_PORT)).is_ok()),
             );
-            Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario)))
+            Role::User(Box::new(user), UserApplication::new(pool(id.0, scenario), Random::new(random.u64())))
         };
         Self {
             role,
@@ -225,6 +261,8 @@ impl Node {
             known: found,
             member: true,
             accepted: 0,
+            failures: 0,
+            reports: 0,
         }
     }
 
@@ -282,6 +320,9 @@ impl Node {
             Some(Told::Message { association, protocol, octets }) => {
                 Input::Message { association: *association, protocol: *protocol, octets }
             }
+            Some(Told::Undelivered { association, message, progress }) => {
+                Input::Undelivered { association: *association, message: message.as_outgoing(), progress: *progress }
+            }
             Some(Told::Datagram { from, group, octets }) => {
                 Input::Datagram { group: *group, from: (address(*from), ASAP_PORT).into(), octets }
             }
@@ -301,8 +342,10 @@ impl Node {
             Role::Registrar(registrar) => {
                 drain(&mut **registrar, wanted, |event, wanted| {
                     wanted.push(Wanted::Note(format!("{event:?}")));
-                    if let RegistrarEvent::TakenOver { target, .. } = event {
-                        wanted.push(Wanted::TakenOver(target));
+                    match event {
+                        RegistrarEvent::TakenOver { target, .. } => wanted.push(Wanted::TakenOver(target)),
+                        RegistrarEvent::ShutDown => wanted.push(Wanted::Leave),
+                        _ => {}
                     }
                 });
             }
@@ -332,7 +375,8 @@ fn drain<M: Machine>(machine: &mut M, wanted: &mut Vec<Wanted>, mut event: impl 
                 wanted.push(Wanted::Open { association, purpose, to, port: remote.port });
             }
             Action::Send { association, message } => {
-                wanted.push(Wanted::Send { association, protocol: message.protocol, octets: message.octets.to_vec() })
+                let (protocol, failover, octets) = (message.protocol, message.failover, message.octets.to_vec());
+                wanted.push(Wanted::Send { association, message: Message { protocol, failover, octets } });
             }
             Action::Close { association } => wanted.push(Wanted::End { association, reason: CloseReason::Shutdown }),
             Action::Abort { association } => wanted.push(Wanted::End { association, reason: CloseReason::Aborted }),

@@ -127,8 +127,12 @@ pub enum FaultKind {
     GiveUp(NodeId),
     /// An element leaves its pool.
     Deregister(NodeId),
+    /// An element leaves its pool, and goes on with the users that are there.
+    Drain(NodeId),
     /// It comes again.
     Register(NodeId),
+    /// A registrar comes to its end in order.
+    ShutDown(NodeId),
 }
 
 impl FaultKind {
@@ -143,6 +147,8 @@ impl FaultKind {
             | Self::Hang(id)
             | Self::Resume(id)
             | Self::Deregister(id)
+            | Self::Drain(id)
+            | Self::ShutDown(id)
             | Self::Register(id)
             | Self::Load(id, _)
             | Self::GiveUp(id) => [id, id],
@@ -165,6 +171,8 @@ impl FaultKind {
             Self::Slow(from, to) => Self::Slow(name(from), name(to)),
             Self::Fast(from, to) => Self::Fast(name(from), name(to)),
             Self::Deregister(id) => Self::Deregister(name(id)),
+            Self::Drain(id) => Self::Drain(name(id)),
+            Self::ShutDown(id) => Self::ShutDown(name(id)),
             Self::Register(id) => Self::Register(name(id)),
             Self::Load(id, value) => Self::Load(name(id), value),
             Self::GiveUp(id) => Self::GiveUp(name(id)),
@@ -260,7 +268,8 @@ impl Scenario {
         let mut add = |at_us, kind| self.faults.push(Fault { at_us, kind });
         match random.below(12) {
             0 | 1 => {
-                add(from, FaultKind::Crash(registrar));
+                let end = if random.chance(300_000) { FaultKind::ShutDown } else { FaultKind::Crash };
+                add(from, end(registrar));
                 let again = if random.chance(500_000) { FaultKind::Restart } else { FaultKind::RestartAnew };
                 if random.chance(700_000) {
                     add(to, again(registrar));
@@ -277,7 +286,8 @@ impl Scenario {
                 }
             }
             4 if self.elements > 0 => {
-                add(from, FaultKind::Deregister(element));
+                let leave = if random.chance(400_000) { FaultKind::Drain } else { FaultKind::Deregister };
+                add(from, leave(element));
                 if random.chance(500_000) {
                     add(to, FaultKind::Register(element));
                 }

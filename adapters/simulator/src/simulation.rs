@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rserpool::wire::{PayloadProtocol, Policy};
-use rserpool::{CloseReason, MulticastGroup, Purpose};
+use rserpool::{CloseReason, Failover, MulticastGroup, Purpose};
 
 use crate::check;
-use crate::network::{LinkId, Network, Trouble, other};
+use crate::network::{LinkId, Message, Network, Trouble, other};
 use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, Wanted, address};
+use crate::promise::Ledger;
 use crate::random::Random;
 use crate::scenario::{FaultKind, How, NodeId, Scenario};
 use crate::trace::{Happening, Keep, Trace, TraceEntry};
@@ -65,6 +66,13 @@ pub(crate) enum Event {
     Hostility(usize),
 }
 
+/// How a node goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vanishing {
+    AtOnce,
+    InOrder,
+}
+
 pub(crate) struct Simulation<'s> {
     pub(crate) scenario: &'s Scenario,
     pub(crate) now: u64,
@@ -83,6 +91,7 @@ pub(crate) struct Simulation<'s> {
     pub(crate) sent: Vec<u64>,
     pub(crate) sent_before: Vec<u64>,
     pub(crate) violations: Vec<String>,
+    ledger: Ledger,
     wanted: Vec<Wanted>,
 }
 
@@ -153,6 +162,7 @@ impl<'s> Simulation<'s> {
             sent: vec![0; scenario.nodes()],
             sent_before: vec![0; scenario.nodes()],
             violations: Vec::new(),
+            ledger: Ledger::default(),
             wanted: Vec::new(),
         };
         for id in 0..simulation.nodes.len() {
@@ -254,8 +264,9 @@ impl<'s> Simulation<'s> {
             Event::End { link, side, reason } => {
                 let Some(end) = self.network.get(link).and_then(|link| link.ends.get(side)).copied() else { return };
                 if end.there {
+                    self.give_back(link, side);
                     self.network.leave(link, side);
-                    self.tell(end.node, Told::Closed { association: end.association, reason });
+                    self.plan(self.now, Event::Tell(end.node, Told::Closed { association: end.association, reason }));
                 }
             }
             Event::Notice { link } => self.notice(link),
@@ -289,6 +300,13 @@ impl<'s> Simulation<'s> {
             Some(Told::Closed { association, reason }) => self.note(id, Happening::Closed(association, reason)),
             _ => {}
         }
+        if matches!(
+            told,
+            Some(Told::OpenFailed { .. } | Told::Closed { reason: CloseReason::Aborted | CloseReason::Lost, .. })
+        ) && let Some(node) = self.node_mut(id)
+        {
+            node.failures += 1;
+        }
         let mut wanted = std::mem::take(&mut self.wanted);
         let Some(node) = self.node_mut(id) else { return };
         node.handle(now, told.as_ref());
@@ -313,11 +331,23 @@ impl<'s> Simulation<'s> {
     fn carry_out(&mut self, id: NodeId, wanted: Wanted) {
         match wanted {
             Wanted::Open { association, purpose, to, port } => self.open(id, association, purpose, to, port),
-            Wanted::Send { association, protocol, octets } => self.send(id, association, protocol, octets),
+            Wanted::Send { association, message } => self.send(id, association, message),
             Wanted::End { association, reason } => self.end(id, association, reason),
             Wanted::Multicast { group, octets } => self.multicast(id, group, &octets),
             Wanted::Note(text) => self.note(id, Happening::Tells(text)),
             Wanted::TakenOver(target) => self.check_takeover(id, target),
+            Wanted::Leave => self.vanish(id, Vanishing::InOrder),
+            Wanted::Complaint(wrong) => self.violated(Some(id), &wrong),
+            Wanted::Delivered { message, element } => {
+                if let Some(wrong) = self.ledger.delivered(message, element) {
+                    self.violated(Some(id), wrong);
+                }
+            }
+            Wanted::Unsent { message, element } => {
+                if let Some(wrong) = self.ledger.unsent(message, element) {
+                    self.violated(Some(id), wrong);
+                }
+            }
         }
     }
 
@@ -339,19 +369,7 @@ impl<'s> Simulation<'s> {
         self.trace.note(self.now, None, Happening::Fault(kind));
         self.truth.strike(self.now, kind, &self.nodes);
         match kind {
-            FaultKind::Crash(id) => {
-                let links = self.network.of_node(id);
-                let Some(node) = self.node_mut(id).filter(|node| node.alive) else { return };
-                node.alive = false;
-                node.withheld.clear();
-                for (link, side) in links {
-                    self.network.leave(link, side);
-                    // Its host says that nobody is there, or nobody says anything.
-                    let wait = if self.random.chance(500_000) { 10_000 } else { self.random.below(3_000_000) };
-                    let event = Event::End { link, side: other(side), reason: CloseReason::Lost };
-                    self.plan(self.now + wait, event);
-                }
-            }
+            FaultKind::Crash(id) => self.vanish(id, Vanishing::AtOnce),
             FaultKind::Restart(id) => self.restart(id, 0),
             FaultKind::RestartAnew(id) => self.restart(id, 1),
             FaultKind::Pause(id) => {
@@ -375,9 +393,27 @@ impl<'s> Simulation<'s> {
             FaultKind::Heal(from, to) => self.network.heal(Trouble::Cut, from, to),
             FaultKind::Slow(from, to) => self.network.spoil(Trouble::Slow, from, to),
             FaultKind::Fast(from, to) => self.network.heal(Trouble::Slow, from, to),
-            FaultKind::Deregister(id) | FaultKind::Register(id) | FaultKind::Load(id, _) | FaultKind::GiveUp(id) => {
-                self.command(id, kind)
-            }
+            FaultKind::Deregister(id)
+            | FaultKind::Drain(id)
+            | FaultKind::Register(id)
+            | FaultKind::Load(id, _)
+            | FaultKind::GiveUp(id)
+            | FaultKind::ShutDown(id) => self.command(id, kind),
+        }
+    }
+
+    /// A node is gone, and what ends its associations had.
+    fn vanish(&mut self, id: NodeId, how: Vanishing) {
+        let links = self.network.of_node(id);
+        let Some(node) = self.node_mut(id).filter(|node| node.alive) else { return };
+        node.alive = false;
+        node.withheld.clear();
+        for (link, side) in links {
+            self.network.leave(link, side);
+            // Its host says that nobody is there, or nobody says anything.
+            let says_so = how == Vanishing::InOrder || self.random.chance(500_000);
+            let wait = if says_so { 10_000 } else { self.random.below(3_000_000) };
+            self.plan(self.now + wait, Event::End { link, side: other(side), reason: CloseReason::Lost });
         }
     }
 
@@ -414,7 +450,8 @@ impl<'s> Simulation<'s> {
                 association
             }
         };
-        self.send(id, association, protocol, hostility.octets.clone());
+        let (failover, octets) = (Failover::Forbidden, hostility.octets.clone());
+        self.send(id, association, Message { protocol, failover, octets });
     }
 
     /// The application wants something.
@@ -432,11 +469,20 @@ impl<'s> Simulation<'s> {
                 element.deregister(local);
                 node.member = false;
             }
+            (Role::Element(element, application), FaultKind::Drain(_)) => {
+                application.stay_away();
+                element.drain(local);
+                node.member = false;
+            }
+            (Role::Registrar(registrar), FaultKind::ShutDown(_)) => registrar.shut_down(local),
             (Role::Element(element, _), FaultKind::Load(_, value)) => {
                 let policy = with_value(&element.config().policy, value);
                 element.set_policy(local, policy);
             }
-            (Role::User(user, application), FaultKind::GiveUp(_)) => application.give_up(user, local),
+            (Role::User(user, application), FaultKind::GiveUp(_)) => {
+                application.give_up(user, local);
+                node.failures += 1;
+            }
             _ => return,
         }
         self.tell_now(id, None);

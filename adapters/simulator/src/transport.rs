@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, Purpose};
+use rserpool::{AssociationId, CloseReason, Progress, Purpose};
 
-use crate::network::{End, LinkId, TRANSMISSIONS, Trouble, backoff, other};
+use crate::network::{End, LinkId, Message, TRANSMISSIONS, Trouble, backoff, other};
 use crate::node::{ASAP_PORT, ENRP_PORT, Node, Role, Told, node_at};
 use crate::scenario::NodeId;
 use crate::simulation::{Event, Simulation};
@@ -77,39 +76,61 @@ impl Simulation<'_> {
     }
 
     /// A node sends a message.
-    pub(crate) fn send(&mut self, id: NodeId, association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8>) {
+    pub(crate) fn send(&mut self, id: NodeId, association: AssociationId, message: Message) {
         let Some((link, side)) = self.network.find(id, association) else { return };
         let to = self.network.get(link).and_then(|link| link.ends.get(other(side))).map(|end| end.node);
         if let Some(to) = to {
+            let (protocol, octets) = (message.protocol, &message.octets);
             let message_type = octets.first().copied().unwrap_or(0);
-            let (length, fingerprint) = (octets.len(), fingerprint(&octets));
+            let (length, fingerprint) = (octets.len(), fingerprint(octets));
             self.note(id, Happening::Sends { to, protocol, message_type, length, fingerprint });
         }
-        self.check_message(id, protocol, &octets);
+        self.check_message(id, message.protocol, &message.octets);
         let buffer = self.scenario.buffer;
         let Some(direction) = self.network.get_mut(link).and_then(|link| link.directions.get_mut(side)) else { return };
-        if !direction.push(buffer, protocol, octets) {
-            self.overrun(link, side);
-        } else if direction.waiting.len() == 1 && direction.attempts == 0 {
-            self.transmit(link, side);
+        match direction.push(buffer, message) {
+            Err(message) => self.overrun(link, side, message),
+            Ok(()) if direction.waiting.len() == 1 && direction.attempts == 0 => self.transmit(link, side),
+            Ok(()) => {}
         }
     }
 
     /// More is sent than the other end takes: an adapter then ends the association.
-    fn overrun(&mut self, link: LinkId, side: usize) {
+    fn overrun(&mut self, link: LinkId, side: usize, message: Message) {
         let Some(ends) = self.network.get(link).map(|link| link.ends) else { return };
         let Some(us) = ends.get(side) else { return };
         self.truth.unheard(self.now);
+        let us = *us;
         let delay = self.random.within(&self.scenario.delay_us);
+        self.give_back(link, side);
+        let told = Told::Undelivered { association: us.association, message, progress: Progress::Unsent };
+        self.plan(self.now, Event::Tell(us.node, told));
         self.network.leave(link, side);
         self.plan(self.now + delay, Event::End { link, side: other(side), reason: CloseReason::Aborted });
         let told = Told::Closed { association: us.association, reason: CloseReason::Lost };
         self.plan(self.now + 1, Event::Tell(us.node, told));
     }
 
+    /// An end is about to lose its association, and is told what has not arrived of what it has sent.
+    pub(crate) fn give_back(&mut self, link: LinkId, side: usize) {
+        let Some((end, undelivered)) = self.network.get_mut(link).and_then(|link| {
+            let end = link.ends.get(side).copied().filter(|end| end.there)?;
+            Some((end, link.directions.get_mut(side)?.take_undelivered()))
+        }) else {
+            return;
+        };
+        for (message, progress) in undelivered {
+            let told = Told::Undelivered { association: end.association, message, progress };
+            self.plan(self.now, Event::Tell(end.node, told));
+        }
+    }
+
     /// A node ends an association.
     pub(crate) fn end(&mut self, id: NodeId, association: AssociationId, reason: CloseReason) {
         let Some((link, side)) = self.network.find(id, association) else { return };
+        if reason != CloseReason::Shutdown {
+            self.give_back(link, side);
+        }
         // What was sent arrives before, as far as it can.
         let mut not_before = 0;
         let mut late = Vec::new();
@@ -121,7 +142,7 @@ impl Simulation<'_> {
             not_before = direction.not_before;
         }
         if reason == CloseReason::Shutdown {
-            for (at, (protocol, octets)) in late {
+            for (at, Message { protocol, octets, .. }) in late {
                 self.plan(at, Event::Arrive { link, side: other(side), protocol, octets });
             }
         }
@@ -162,7 +183,7 @@ impl Simulation<'_> {
                     direction.attempts = 0;
                     direction.not_before = direction.not_before.max(now + delay) + 1;
                     let at = direction.not_before;
-                    if let Some((protocol, octets)) = direction.pop() {
+                    if let Some(Message { protocol, octets, .. }) = direction.pop() {
                         direction.busy_until = now + octets.len() as u64 * 1_000_000 / rate;
                         self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
                     }

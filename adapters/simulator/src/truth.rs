@@ -78,8 +78,10 @@ impl Truth {
         match (kind, element) {
             // These are nobody else's trouble.
             (FaultKind::Load(..) | FaultKind::GiveUp(_), _) => return,
-            (FaultKind::Deregister(_) | FaultKind::Hang(_), Some(element)) if alive && !paused => {
-                return self.departs(element, now, matches!(kind, FaultKind::Deregister(_)));
+            (FaultKind::Deregister(_) | FaultKind::Drain(_) | FaultKind::Hang(_), Some(element))
+                if alive && !paused =>
+            {
+                return self.departs(element, now, !matches!(kind, FaultKind::Hang(_)));
             }
             (FaultKind::Crash(_), Some(element)) if alive => return self.departs(element, now, false),
             (FaultKind::Restart(_), Some(element)) if !alive => _ = self.departed.remove(&element),
