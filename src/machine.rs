@@ -63,6 +63,18 @@ impl AssociationId {
         Self(number & !Self::ACCEPTED)
     }
 
+    /// The name as a number, to be carried to an adapter that is elsewhere, as beyond a serial line.
+    #[must_use]
+    pub const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The name that [`Self::to_bits`] has made a number of.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Whether the association came in from outside.
     #[must_use]
     pub const fn is_accepted(self) -> bool {

@@ -34,7 +34,7 @@ fuzz_target!(|input: Input| {
     let nodes = scenario.registrars + scenario.elements;
     for (at, kind, a, b) in input.faults.into_iter().take(60) {
         let [a, b] = [a, b].map(|node| NodeId(usize::from(node) % nodes));
-        let kind = match kind % 13 {
+        let kind = match kind % 15 {
             0 => FaultKind::Crash(a),
             1 => FaultKind::Restart(a),
             2 => FaultKind::RestartAnew(a),
@@ -47,6 +47,8 @@ fuzz_target!(|input: Input| {
             9 => FaultKind::Hang(a),
             10 => FaultKind::Slow(a, b),
             11 => FaultKind::Fast(a, b),
+            12 => FaultKind::Drain(a),
+            13 => FaultKind::ShutDown(a),
             _ => FaultKind::Load(a, at.into()),
         };
         // From the first seconds, where all starts, to the end.

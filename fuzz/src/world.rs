@@ -1,13 +1,19 @@
 //! A world around a machine: it gives it any sequence of inputs that an adapter could give, and checks after each what
 //! must always hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use rserpool::wire::{PayloadProtocol, asap, enrp};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, Protocol};
+use rserpool::wire::{
+    PayloadProtocol, PeIdentifier, Policy, PoolElement, RegistrationLife, ServerIdentifier, Transport, TransportUse,
+    Unknown, asap, enrp,
+};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
+    Protocol,
+};
 
 use crate::messages::{AsapMessage, EnrpMessage};
 
@@ -26,6 +32,8 @@ pub enum Step {
     OpenFailed(u8),
     /// An open association ends.
     Closed(u8, u8),
+    /// A message that was sent on an association of late has not arrived.
+    Undelivered(u8, bool, Vec<u8>),
     /// A well-formed ASAP message comes on an open association.
     Asap(u8, AsapMessage),
     /// A well-formed ENRP message.
@@ -38,6 +46,21 @@ pub enum Step {
     Datagram(Vec<u8>),
     /// A multicast message among registrars.
     RegistrarAnnouncement(EnrpMessage),
+}
+
+/// An element for a business card.
+#[must_use]
+pub const fn card_element(number: u8) -> PoolElement<'static> {
+    const ADDRESSES: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))];
+    PoolElement {
+        identifier: PeIdentifier(number as u32),
+        home: ServerIdentifier::NONE,
+        life: RegistrationLife::INFINITE,
+        user_transport: Transport::sctp(7_000, TransportUse::DataPlusControl, ADDRESSES),
+        policy: Policy::RoundRobin,
+        asap_transport: None,
+        unknown: Unknown::NONE,
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +76,8 @@ pub struct World {
     pub now: Instant,
     associations: BTreeMap<AssociationId, Standing>,
     accepted: u32,
+    /// The last associations that the machine has ended.
+    ended: VecDeque<AssociationId>,
 }
 
 impl World {
@@ -66,6 +91,13 @@ impl World {
     #[must_use]
     pub fn open_association(&self, number: u8) -> Option<AssociationId> {
         self.pick(Standing::Open, number)
+    }
+
+    /// An association that is open, or that has ended not long ago.
+    fn pick_recent(&self, number: u8) -> Option<AssociationId> {
+        let open = self.associations.iter().filter(|(_, standing)| **standing == Standing::Open).map(|(a, _)| *a);
+        let some: Vec<_> = open.chain(self.ended.iter().copied()).collect();
+        some.get(usize::from(number) % some.len().max(1)).copied()
     }
 
     /// Lets something happen to a machine.
@@ -109,6 +141,12 @@ impl World {
                 };
                 machine.handle(self.now, Input::Closed { association, reason });
             }
+            Step::Undelivered(number, sent, octets) => {
+                let Some(association) = self.pick_recent(*number) else { return };
+                let message = OutgoingMessage::new(octets);
+                let progress = if *sent { Progress::Unacknowledged } else { Progress::Unsent };
+                machine.handle(self.now, Input::Undelivered { association, message, progress });
+            }
             Step::Asap(number, message) => {
                 message.with(|message| self.message(machine, *number, PayloadProtocol::ASAP, |b| message.encode(b)));
             }
@@ -125,17 +163,11 @@ impl World {
                 machine.handle(self.now, Input::Message { association, protocol, octets });
             }
             Step::Announcement(message) => message.with(|message| {
-                let mut buffer = vec![0; message.encoded_len()];
-                if let Ok(length) = message.encode(&mut buffer) {
-                    self.datagram(machine, MulticastGroup::Asap, &buffer[..length]);
-                }
+                self.announce(machine, MulticastGroup::Asap, message.encoded_len(), |b| message.encode(b));
             }),
             Step::Datagram(octets) => self.datagram(machine, MulticastGroup::Asap, octets),
             Step::RegistrarAnnouncement(message) => message.with(|message| {
-                let mut buffer = vec![0; message.encoded_len()];
-                if let Ok(length) = message.encode(&mut buffer) {
-                    self.datagram(machine, MulticastGroup::Enrp, &buffer[..length]);
-                }
+                self.announce(machine, MulticastGroup::Enrp, message.encoded_len(), |b| message.encode(b));
             }),
         }
         self.drain(machine);
@@ -152,6 +184,19 @@ impl World {
         let mut buffer = vec![0; 70_000];
         if let Ok(length) = encode(&mut buffer) {
             machine.handle(self.now, Input::Message { association, protocol, octets: &buffer[..length] });
+        }
+    }
+
+    fn announce<M: Machine, E>(
+        &self,
+        machine: &mut M,
+        group: MulticastGroup,
+        length: usize,
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) {
+        let mut buffer = vec![0; length];
+        if let Ok(length) = encode(&mut buffer) {
+            self.datagram(machine, group, &buffer[..length]);
         }
     }
 
@@ -182,6 +227,10 @@ impl World {
                 }
                 Action::Close { association } | Action::Abort { association } => {
                     self.associations.remove(&association);
+                    self.ended.push_back(association);
+                    if self.ended.len() > 4 {
+                        self.ended.pop_front();
+                    }
                 }
                 Action::Multicast { group: MulticastGroup::Enrp, octets } => {
                     assert!(enrp::Message::decode(octets).is_ok());

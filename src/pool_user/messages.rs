@@ -102,7 +102,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             };
             let (target, failover) = (*target, header.failover);
             match target {
-                Target::All | Target::AllAndSelf => self.to_all(now, pool, index, target),
+                Target::All | Target::AllAndSelf => self.send_to_all(now, pool, index, target),
                 Target::Policy | Target::Last | Target::Element(_) => {
                     let element = self.choose(now, pool, target, failover);
                     self.carry(pool, index, element.as_ref(), failover);
@@ -128,7 +128,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     /// RFC 5352 §6.5.5, ASAP_SEND_TO_ALL.
-    fn to_all(&mut self, now: Instant, pool: usize, index: usize, target: Target) {
+    fn send_to_all(&mut self, now: Instant, pool: usize, index: usize, target: Target) {
         let mut all: heapless::Vec<PeIdentifier, ELEMENTS> = heapless::Vec::new();
         if let Some(entry) = self.pools.get(pool) {
             let own = self.card.as_ref().filter(|card| card.as_card().pool_handle == entry.handle());
@@ -340,7 +340,7 @@ fn undelivered<const RECORDS: usize, const OCTETS: usize>(
     let _ = outbox.push_with(record, |buffer| {
         let needed = pool_handle.len() + message.octets.len();
         let too_small = EncodeError::BufferTooSmall { needed, available: buffer.len() };
-        let (first, rest) = buffer.split_at_mut_checked(pool_handle.len()).ok_or(too_small.clone())?;
+        let (first, rest) = buffer.split_at_mut_checked(pool_handle.len()).ok_or(too_small)?;
         first.copy_from_slice(pool_handle);
         rest.get_mut(..message.octets.len()).ok_or(too_small)?.copy_from_slice(message.octets);
         Ok(needed)

@@ -22,11 +22,11 @@ fn with_pool(identifiers: &[u32]) -> ScriptedUser {
 }
 
 impl ScriptedUser {
-    fn to_pool(&mut self, target: Target, text: &str) {
+    fn say_to_pool(&mut self, target: Target, text: &str) {
         self.act(|user, now| user.send_to_pool(now, POOL, target, OutgoingMessage::new(text.as_bytes())).unwrap());
     }
 
-    fn to_pool_only(&mut self, target: Target, text: &str) {
+    fn say_to_pool_only(&mut self, target: Target, text: &str) {
         let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(text.as_bytes()) };
         self.act(|user, now| user.send_to_pool(now, POOL, target, message).unwrap());
     }
@@ -51,11 +51,11 @@ impl ScriptedUser {
 fn messages_to_a_pool_go_to_its_elements_in_turn_and_associations_are_used_again() {
     let mut world = with_pool(&[1, 2]);
     for text in ["a", "b", "c", "d"] {
-        world.to_pool(Target::Policy, text);
+        world.say_to_pool(Target::Policy, text);
     }
     assert_eq!(world.wanted(), [1, 2]);
     let (first, second) = (world.opens(1), world.opens(2));
-    world.to_pool(Target::Policy, "e");
+    world.say_to_pool(Target::Policy, "e");
     assert_eq!(world.texts(first), ["a", "c", "e"]);
     assert_eq!(world.texts(second), ["b", "d"]);
     assert_eq!(world.requests(), 1);
@@ -64,8 +64,8 @@ fn messages_to_a_pool_go_to_its_elements_in_turn_and_associations_are_used_again
 #[test]
 fn messages_to_a_pool_that_is_not_known_wait_for_the_registrar() {
     let mut world = ScriptedUser::new();
-    world.to_pool(Target::Policy, "a");
-    world.to_pool(Target::Policy, "b");
+    world.say_to_pool(Target::Policy, "a");
+    world.say_to_pool(Target::Policy, "b");
     assert_eq!(world.requests(), 1);
     assert!(world.wanted().is_empty());
     world.resolved(&[7]);
@@ -76,7 +76,7 @@ fn messages_to_a_pool_that_is_not_known_wait_for_the_registrar() {
 #[test]
 fn messages_to_a_pool_that_does_not_exist_come_back() {
     let mut world = ScriptedUser::new();
-    world.to_pool(Target::Policy, "a");
+    world.say_to_pool(Target::Policy, "a");
     world.unknown_pool();
     let [event] = world.told("Undelivered")[..] else { panic!("{:?}", world.events) };
     assert!(event.contains("pool_handle: PoolHandle(\"pool\"), session: None, identifier: None, progress: Unsent"));
@@ -86,19 +86,19 @@ fn messages_to_a_pool_that_does_not_exist_come_back() {
 #[test]
 fn a_message_to_the_last_goes_where_the_one_before_went() {
     let mut world = with_pool(&[1, 2, 3]);
-    world.to_pool(Target::Policy, "a");
-    world.to_pool(Target::Policy, "b");
-    world.to_pool(Target::Last, "c");
+    world.say_to_pool(Target::Policy, "a");
+    world.say_to_pool(Target::Policy, "b");
+    world.say_to_pool(Target::Last, "c");
     world.opens(1);
     let second = world.opens(2);
-    world.to_pool(Target::Last, "d");
+    world.say_to_pool(Target::Last, "d");
     assert_eq!(world.texts(second), ["b", "c", "d"]);
     // Without it another one does.
     world.closes(second, LOST);
-    world.to_pool(Target::Last, "e");
+    world.say_to_pool(Target::Last, "e");
     assert_eq!(world.wanted(), [3]);
     let third = world.opens(3);
-    world.to_pool(Target::Last, "f");
+    world.say_to_pool(Target::Last, "f");
     assert_eq!(world.texts(third), ["e", "f"]);
 }
 
@@ -106,10 +106,10 @@ fn a_message_to_the_last_goes_where_the_one_before_went() {
 fn a_message_to_all_is_copied_to_each_but_the_sender_itself() {
     let mut world = with_pool(&[1, 2, 3]);
     with_elements(&[2], |elements| world.user.set_business_card(POOL, elements).unwrap());
-    world.to_pool(Target::All, "a");
+    world.say_to_pool(Target::All, "a");
     assert_eq!(world.wanted(), [1, 3]);
     let (first, third) = (world.opens(1), world.opens(3));
-    world.to_pool(Target::AllAndSelf, "b");
+    world.say_to_pool(Target::AllAndSelf, "b");
     assert_eq!(world.wanted(), [2]);
     let second = world.opens(2);
     assert_eq!(world.texts(first), ["a", "b"]);
@@ -120,7 +120,7 @@ fn a_message_to_all_is_copied_to_each_but_the_sender_itself() {
 #[test]
 fn of_a_message_to_all_no_copy_goes_to_an_element_that_has_got_one() {
     let mut world = with_pool(&[1, 2]);
-    world.to_pool(Target::All, "a");
+    world.say_to_pool(Target::All, "a");
     let first = world.opens(1);
     world.fails(2);
     assert!(world.wanted().is_empty());
@@ -132,22 +132,22 @@ fn of_a_message_to_all_no_copy_goes_to_an_element_that_has_got_one() {
 #[test]
 fn a_message_to_an_element_goes_to_that_one() {
     let mut world = with_pool(&[1, 2, 3]);
-    world.to_pool(Target::Element(PeIdentifier(3)), "a");
+    world.say_to_pool(Target::Element(PeIdentifier(3)), "a");
     let third = world.opens(3);
     assert_eq!(world.texts(third), ["a"]);
     // One that is not there is replaced, unless that is forbidden.
-    world.to_pool_only(Target::Element(PeIdentifier(9)), "b");
+    world.say_to_pool_only(Target::Element(PeIdentifier(9)), "b");
     assert!(world.wanted().is_empty());
     assert_eq!(world.told("Undelivered").len(), 1);
-    world.to_pool(Target::Element(PeIdentifier(9)), "c");
+    world.say_to_pool(Target::Element(PeIdentifier(9)), "c");
     assert_eq!(world.wanted(), [1]);
 }
 
 #[test]
 fn a_message_whose_element_cannot_be_reached_goes_to_another_only_if_it_may() {
     let mut world = with_pool(&[1, 2]);
-    world.to_pool(Target::Policy, "may");
-    world.to_pool_only(Target::Last, "must not");
+    world.say_to_pool(Target::Policy, "may");
+    world.say_to_pool_only(Target::Last, "must not");
     world.fails(1);
     let second = world.opens(2);
     assert_eq!(world.texts(second), ["may"]);
@@ -156,7 +156,7 @@ fn a_message_whose_element_cannot_be_reached_goes_to_another_only_if_it_may() {
     assert!(event.contains(&format!("octets: {:?}", b"must not")), "{event}");
     assert_eq!(world.reports(), 1);
     // With none left there is no failover.
-    world.to_pool(Target::Policy, "on its way");
+    world.say_to_pool(Target::Policy, "on its way");
     world.undelivered(second, "on its way", Progress::Unsent);
     world.closes(second, LOST);
     assert_eq!(world.told("Undelivered").len(), 2);
@@ -166,14 +166,14 @@ fn a_message_whose_element_cannot_be_reached_goes_to_another_only_if_it_may() {
 fn associations_without_work_make_room_for_others() {
     let mut world = with_pool(&[1, 2, 3, 4, 5, 6]);
     for number in 1..=4 {
-        world.to_pool(Target::Element(PeIdentifier(number)), "a");
+        world.say_to_pool(Target::Element(PeIdentifier(number)), "a");
     }
     let first = world.opens(1);
-    world.to_pool(Target::Element(PeIdentifier(5)), "b");
+    world.say_to_pool(Target::Element(PeIdentifier(5)), "b");
     assert_eq!(world.ended, [first]);
     assert_eq!(world.wanted(), [2, 3, 4, 5]);
     // All of these have something to do.
-    world.to_pool(Target::Element(PeIdentifier(6)), "c");
+    world.say_to_pool(Target::Element(PeIdentifier(6)), "c");
     assert_eq!(world.told("Undelivered").len(), 1);
     assert_eq!(world.act(|user, now| user.open_session(now, POOL)), Err(rserpool::pool_user::OpenError::NoRoom));
     world.opens(2);
@@ -183,7 +183,7 @@ fn associations_without_work_make_room_for_others() {
 #[test]
 fn answers_tell_their_element_and_can_be_answered() {
     let mut world = with_pool(&[1]);
-    world.to_pool(Target::Policy, "a");
+    world.say_to_pool(Target::Policy, "a");
     let first = world.opens(1);
     world.input(Input::Message { association: first, protocol: OutgoingMessage::new(b"x").protocol, octets: b"well?" });
     let event = world.told("Data {")[0];
