@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
-use rserpool::wire::{PeIdentifier, PoolHandle, TransportUse};
-use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol};
+use rserpool::wire::{PeIdentifier, PoolHandle};
+use rserpool::{Action, AssociationId, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -128,20 +128,16 @@ impl<M: Machine> Node<M> {
 fn main() -> Result<()> {
     let bind = || UdpSocket::bind((LOCALHOST, 0));
     let [registrar_socket, element_socket, user_socket] = [bind()?, bind()?, bind()?];
-    let at = |socket: &UdpSocket| -> Result<EndpointBuf> {
-        Ok(EndpointBuf::single(Protocol::Sctp, LOCALHOST, socket.local_addr()?.port()))
-    };
-    let registrar_at = at(&registrar_socket)?;
-    let mut registrar = Node::new(registrar_socket, Registrar::new(RegistrarConfig::new(registrar_at.clone(), 1)))?;
+    let registrar_at = registrar_socket.local_addr()?;
+    let mut registrar = Node::new(registrar_socket, Registrar::new(RegistrarConfig::new(registrar_at, 1)))?;
 
     let port = element_socket.local_addr()?.port();
-    let service = UserTransport::sctp(&[LOCALHOST], port, TransportUse::DataPlusControl).ok_or("no address")?;
-    let config = ElementConfig::new(b"echo", PeIdentifier(7), service).ok_or("the pool handle is too long")?;
+    let config = ElementConfig::new(b"echo", PeIdentifier(7), SocketAddr::new(LOCALHOST, port))?;
     let mut element: Node<PoolElement> = Node::new(element_socket, PoolElement::new(config))?;
-    element.machine.add_registrar(registrar_at.clone()).map_err(|_| "too many registrars")?;
+    element.machine.add_registrar(registrar_at)?;
 
     let mut user: Node<PoolUser> = Node::new(user_socket, PoolUser::new(UserConfig::default()))?;
-    user.machine.add_registrar(registrar_at).map_err(|_| "too many registrars")?;
+    user.machine.add_registrar(registrar_at)?;
 
     let start = std::time::Instant::now();
     let time = || Instant::ZERO + start.elapsed();

@@ -6,15 +6,13 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
-use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
-use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
 
 /// Where the three are: each has a host of its own, as far as addresses go.
 const REGISTRAR: u8 = 1;
@@ -97,17 +95,15 @@ fn deliver<M: Machine>(machine: &mut M, now: Instant, mail: &Mail) {
     );
 }
 
-fn main() -> Result<(), &'static str> {
-    let at = |number| EndpointBuf::single(Protocol::Sctp, host(number), 3863);
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let at = |number| SocketAddr::new(host(number), 3863);
     let mut registrar = Registrar::new(RegistrarConfig::new(at(REGISTRAR), 1));
 
-    let service = UserTransport::sctp(&[host(ELEMENT)], 3863, TransportUse::DataPlusControl).ok_or("no address")?;
-    let config = ElementConfig::new(b"echo", PeIdentifier(7), service).ok_or("the pool handle is too long")?;
-    let mut element: PoolElement = PoolElement::new(config);
-    element.add_registrar(at(REGISTRAR)).map_err(|_| "too many registrars")?;
+    let mut element: PoolElement = PoolElement::new(ElementConfig::new(b"echo", PeIdentifier(7), at(ELEMENT))?);
+    element.add_registrar(at(REGISTRAR))?;
 
     let mut user: PoolUser = PoolUser::new(UserConfig::default());
-    user.add_registrar(at(REGISTRAR)).map_err(|_| "too many registrars")?;
+    user.add_registrar(at(REGISTRAR))?;
 
     let mut now = Instant::from_millis(1);
     registrar.handle(now, Input::Timeout);
@@ -122,7 +118,7 @@ fn main() -> Result<(), &'static str> {
             event => println!("element:   {event:?}"),
         });
         if let Some((session, octets)) = echo {
-            element.send(session, OutgoingMessage::new(&octets)).map_err(|_| "the echo was not taken")?;
+            element.send(session, OutgoingMessage::new(&octets))?;
             continue;
         }
         let mut answered = false;
@@ -134,8 +130,8 @@ fn main() -> Result<(), &'static str> {
             return Ok(());
         }
         if element.is_registered() && session.is_none() {
-            let opened = user.open_session(now, PoolHandle::new(b"echo")).map_err(|_| "no session")?;
-            user.send(opened, OutgoingMessage::new(b"anybody there?")).map_err(|_| "the request was not taken")?;
+            let opened = user.open_session(now, PoolHandle::new(b"echo"))?;
+            user.send(opened, OutgoingMessage::new(b"anybody there?"))?;
             session = Some(opened);
             continue;
         }

@@ -177,3 +177,60 @@ impl CookieKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const POOL: PoolHandle<'static> = PoolHandle::new(b"pool");
+
+    #[test]
+    fn a_signed_cookie_is_made_as_the_module_says() {
+        let mut buffer = [0; 64];
+        let cookie = CookieKey::new(&[7; 32]).sign(POOL, b"state", &mut buffer).unwrap();
+        // By Python's hmac.
+        assert_eq!(cookie, [&[1][..], b"state", &SIGNED_TAG].concat());
+    }
+
+    const SIGNED_TAG: [u8; 16] =
+        [0x31, 0xdd, 0xce, 0xa8, 0x60, 0xe5, 0xda, 0x2a, 0x9d, 0x4c, 0x91, 0x3b, 0xea, 0xeb, 0x23, 0xa0];
+
+    #[test]
+    fn what_was_signed_or_sealed_is_opened_with_the_same_key_for_the_same_pool_only() {
+        let (key, other) = (CookieKey::new(&[1; 32]), CookieKey::new(&[2; 32]));
+        let (mut signed, mut sealed, mut opened) = ([0; 64], [0; 64], [0; 64]);
+        for content in [b"".as_slice(), b"state", &[9; 40]] {
+            let signed = key.sign(POOL, content, &mut signed).unwrap();
+            let sealed = key.seal(POOL, content, &mut sealed).unwrap();
+            assert!(content.is_empty() || !sealed.windows(content.len()).any(|part| part == content));
+            for cookie in [&*signed, sealed] {
+                assert_eq!(cookie.len(), content.len() + COOKIE_OVERHEAD);
+                assert_eq!(key.open(POOL, cookie, &mut opened), Ok(content));
+                assert_eq!(other.open(POOL, cookie, &mut opened), Err(CookieError::Forged));
+                assert_eq!(key.open(PoolHandle::new(b"fool"), cookie, &mut opened), Err(CookieError::Forged));
+                for place in 0..cookie.len() {
+                    let mut forged = cookie.to_vec();
+                    forged[place] ^= 1;
+                    assert_eq!(key.open(POOL, &forged, &mut opened), Err(CookieError::Forged), "{place}");
+                    assert_eq!(key.open(POOL, &cookie[..place], &mut opened), Err(CookieError::Forged));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_is_an_error() {
+        let key = CookieKey::new(&[1; 32]);
+        let mut buffer = [0; 5 + COOKIE_OVERHEAD - 1];
+        assert_eq!(key.sign(POOL, b"state", &mut buffer), Err(CookieError::BufferTooSmall));
+        assert_eq!(key.seal(POOL, b"state", &mut buffer), Err(CookieError::BufferTooSmall));
+        let mut cookie = [0; 64];
+        for seal in [false, true] {
+            let cookie =
+                if seal { key.seal(POOL, b"state", &mut cookie) } else { key.sign(POOL, b"state", &mut cookie) };
+            assert_eq!(key.open(POOL, cookie.unwrap(), &mut [0; 4]), Err(CookieError::BufferTooSmall));
+        }
+    }
+}

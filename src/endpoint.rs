@@ -1,7 +1,7 @@
 //! Transport addresses as the machines keep them and hand them to adapters.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::wire::{EncodeError, Transport, TransportProtocol, TransportUse};
 
@@ -66,6 +66,13 @@ fn first(some: impl Iterator<Item = IpAddr>) -> heapless::Vec<IpAddr, MAX_ADDRES
         let _ = addresses.push(address);
     }
     addresses
+}
+
+impl From<SocketAddr> for EndpointBuf {
+    /// SCTP at an address and port.
+    fn from(at: SocketAddr) -> Self {
+        Self::single(Protocol::Sctp, at.ip(), at.port())
+    }
 }
 
 impl EndpointBuf {

@@ -1,5 +1,6 @@
 //! The server hunt: how elements and users find a registrar to be their home (RFC 5352 §3.6).
 
+use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -40,6 +41,18 @@ impl Default for HuntConfig {
         }
     }
 }
+
+/// An element's or user's list of registrars is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyRegistrars;
+
+impl fmt::Display for TooManyRegistrars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no room for another registrar in the list")
+    }
+}
+
+impl core::error::Error for TooManyRegistrars {}
 
 #[derive(Clone, Debug)]
 struct KnownRegistrar {
@@ -108,15 +121,15 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         }
     }
 
-    /// Adds a configured registrar; gives it back when the list is full.
-    pub(crate) fn add(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
+    /// Adds a configured registrar.
+    pub(crate) fn add(&mut self, endpoint: EndpointBuf) -> Result<(), TooManyRegistrars> {
         self.insert(endpoint, None)
     }
 
-    fn insert(&mut self, endpoint: EndpointBuf, expires: Option<Instant>) -> Result<(), EndpointBuf> {
+    fn insert(&mut self, endpoint: EndpointBuf, expires: Option<Instant>) -> Result<(), TooManyRegistrars> {
         let known = KnownRegistrar { number: self.next_number, endpoint, expires, tried: false };
         self.next_number = self.next_number.wrapping_add(1);
-        self.registrars.push(known).map_err(|known| known.endpoint)
+        self.registrars.push(known).map_err(|_| TooManyRegistrars)
     }
 
     pub(crate) fn is_on(&self) -> bool {

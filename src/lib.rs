@@ -20,18 +20,17 @@
 //! # An element and a registrar without a network
 //!
 //! ```
-//! use core::net::{IpAddr, Ipv4Addr};
-//! use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+//! use core::net::SocketAddr;
+//! use rserpool::pool_element::{ElementConfig, PoolElement};
 //! use rserpool::registrar::{Registrar, RegistrarConfig};
-//! use rserpool::wire::{PeIdentifier, TransportUse};
-//! use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+//! use rserpool::wire::PeIdentifier;
+//! use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine};
 //!
-//! let (here, there) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
-//! let mut registrar = Registrar::new(RegistrarConfig::new(EndpointBuf::single(Protocol::Sctp, there, 9901), 42));
-//! let service = UserTransport::sctp(&[here], 7000, TransportUse::DataPlusControl).ok_or("no address")?;
-//! let config = ElementConfig::new(b"echo", PeIdentifier(0x1234), service).ok_or("pool handle too long")?;
-//! let mut element: PoolElement = PoolElement::new(config);
-//! element.add_registrar(EndpointBuf::single(Protocol::Sctp, there, 3863)).map_err(|_| "too many")?;
+//! let here = SocketAddr::from(([10, 0, 0, 1], 7000));
+//! let [asap, enrp] = [3863, 9901].map(|port| SocketAddr::from(([10, 0, 0, 2], port)));
+//! let mut registrar = Registrar::new(RegistrarConfig::new(enrp, 42));
+//! let mut element: PoolElement = PoolElement::new(ElementConfig::new(b"echo", PeIdentifier(0x1234), here)?);
+//! element.add_registrar(asap)?;
 //!
 //! let now = Instant::ZERO;
 //! registrar.handle(now, Input::Timeout);
@@ -45,8 +44,8 @@
 //!         match action {
 //!             Action::Open { association, .. } => {
 //!                 at_element = Some(association);
-//!                 let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[here], port: 7000 };
-//!                 registrar.handle(now, Input::Accepted { association: at_registrar, peer });
+//!                 let peer = EndpointBuf::from(here);
+//!                 registrar.handle(now, Input::Accepted { association: at_registrar, peer: peer.as_endpoint() });
 //!             }
 //!             Action::Send { message, .. } => registrar.handle(
 //!                 now,
@@ -56,8 +55,8 @@
 //!         }
 //!     }
 //!     if let Some(association) = at_element.filter(|_| !element.is_registered()) {
-//!         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[there], port: 3863 };
-//!         element.handle(now, Input::Opened { association, peer });
+//!         let peer = EndpointBuf::from(asap);
+//!         element.handle(now, Input::Opened { association, peer: peer.as_endpoint() });
 //!     }
 //!     while let Some(action) = registrar.poll_action() {
 //!         match (action, at_element) {
@@ -70,7 +69,7 @@
 //! }
 //! assert!(element.is_registered());
 //! assert_eq!(registrar.handlespace().len(), 1);
-//! # Ok::<(), &'static str>(())
+//! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
 //! # Features
@@ -106,7 +105,7 @@ pub mod wire;
 pub use self::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::SendError;
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
-pub use self::hunt::{ASAP_PORT, HuntConfig};
+pub use self::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
 pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
     OutgoingMessage, Progress, Purpose,

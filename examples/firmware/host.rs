@@ -14,14 +14,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::asap::message_type;
-use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
-use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -94,8 +92,8 @@ impl Link {
         Ok(Self { socket, sctp, port, handles, names, accepted: 0, failed: Vec::new() })
     }
 
-    fn endpoint(&self) -> EndpointBuf {
-        EndpointBuf::single(Protocol::Sctp, LOCALHOST, self.port.port)
+    fn address(&self) -> SocketAddr {
+        SocketAddr::new(LOCALHOST, self.port.port)
     }
 
     fn receive(&mut self, now: Instant) -> Vec<Told> {
@@ -285,12 +283,10 @@ struct Echo {
 }
 
 impl Echo {
-    fn new(number: u32, registrar: &EndpointBuf) -> Result<Self> {
+    fn new(number: u32, registrar: SocketAddr) -> Result<Self> {
         let link = Link::new()?;
-        let service = UserTransport::sctp(&[LOCALHOST], link.port.port, TransportUse::DataPlusControl);
-        let config = ElementConfig::new(b"host", PeIdentifier(number), service.ok_or("no address")?);
-        let mut element = PoolElement::new(config.ok_or("the pool handle is too long")?);
-        element.add_registrar(registrar.clone()).map_err(|_| "too many registrars")?;
+        let mut element = PoolElement::new(ElementConfig::new(b"host", PeIdentifier(number), link.address())?);
+        element.add_registrar(registrar)?;
         element.register(Instant::ZERO);
         Ok(Self { link, element, served: 0 })
     }
@@ -313,15 +309,15 @@ impl Echo {
 fn main() -> Result<()> {
     let image = std::env::args().nth(1).ok_or("which firmware? examples/firmware/run knows")?;
     let mut registrar_link = Link::new()?;
-    let registrar_at = registrar_link.endpoint();
-    let mut config = RegistrarConfig::new(registrar_at.clone(), 1);
+    let registrar_at = registrar_link.address();
+    let mut config = RegistrarConfig::new(registrar_at, 1);
     config.keep_alive_interval = Duration::from_secs(1);
     let mut registrar = Registrar::new(config);
-    let mut elements = vec![Echo::new(1, &registrar_at)?, Echo::new(2, &registrar_at)?];
+    let mut elements = vec![Echo::new(1, registrar_at)?, Echo::new(2, registrar_at)?];
 
     let mut user_link = Link::new()?;
     let mut user: PoolUser = PoolUser::new(UserConfig::default());
-    user.add_registrar(registrar_at).map_err(|_| "too many registrars")?;
+    user.add_registrar(registrar_at)?;
     let pool = PoolHandle::new(b"firmware");
     let session = user.open_session(Instant::ZERO, pool)?;
     user.send(session, OutgoingMessage::new(b"anybody there?"))?;

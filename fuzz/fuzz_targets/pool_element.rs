@@ -29,7 +29,7 @@ enum Happening {
 fuzz_target!(|happenings: Vec<Happening>| {
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let Some(transport) = UserTransport::sctp(&[localhost], 7000, TransportUse::DataPlusControl) else { return };
-    let Some(config) = ElementConfig::new(b"a", PeIdentifier(1), transport) else { return };
+    let Ok(config) = ElementConfig::new(b"a", PeIdentifier(1), transport) else { return };
     // Few enough that they are too many now and then.
     let mut element: PoolElement<4> = PoolElement::new(config);
     for port in [1, 2, 3] {

@@ -72,7 +72,9 @@ impl Elements {
             return index;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            // The first one grows as it is needed: a small registrar may have no room for more.
+            let capacity = if self.chunks.is_empty() { 8 } else { CHUNK };
+            self.chunks.push(Vec::with_capacity(capacity));
         }
         // The limit of elements keeps numbers far below 2^32.
         let first = (self.chunks.len() as u32 - 1) << CHUNK_BITS;

@@ -1,6 +1,7 @@
 //! What an element is told: its pool, its service, and the timers of RFC 5352 §7.
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use heapless::Vec;
@@ -31,6 +32,15 @@ enum Kind {
     Ip(IpProtocol),
 }
 
+impl From<SocketAddr> for UserTransport {
+    /// SCTP at an address and port, with a control channel.
+    fn from(at: SocketAddr) -> Self {
+        let mut addresses = Vec::new();
+        let _ = addresses.push(at.ip());
+        Self { kind: Kind::Sctp(TransportUse::DataPlusControl), addresses, port: at.port() }
+    }
+}
+
 impl UserTransport {
     /// A service over SCTP at up to [`MAX_ADDRESSES`] addresses; `None` with no address, or with more.
     #[must_use]
@@ -57,6 +67,21 @@ impl UserTransport {
         }
     }
 }
+
+/// A pool handle is longer than [`MAX_POOL_HANDLE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolHandleTooLong {
+    /// How many octets it has.
+    pub length: usize,
+}
+
+impl fmt::Display for PoolHandleTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a pool handle of {} octets is longer than {MAX_POOL_HANDLE}", self.length)
+    }
+}
+
+impl core::error::Error for PoolHandleTooLong {}
 
 /// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
 #[derive(Clone, Debug)]
@@ -88,14 +113,21 @@ pub struct ElementConfig {
 }
 
 impl ElementConfig {
-    /// A configuration with the RFC's defaults; `None` if the pool handle is longer than [`MAX_POOL_HANDLE`]. The
-    /// identifier should be a good random number (RFC 5352 §3.1 R2.2).
-    #[must_use]
-    pub fn new(pool_handle: &[u8], identifier: PeIdentifier, user_transport: UserTransport) -> Option<Self> {
-        Some(Self {
-            pool_handle: Vec::from_slice(pool_handle).ok()?,
+    /// A configuration with the RFC's defaults. The identifier should be a good random number (RFC 5352 §3.1 R2.2).
+    ///
+    /// # Errors
+    ///
+    /// The pool handle is longer than [`MAX_POOL_HANDLE`].
+    pub fn new(
+        pool_handle: &[u8],
+        identifier: PeIdentifier,
+        user_transport: impl Into<UserTransport>,
+    ) -> Result<Self, PoolHandleTooLong> {
+        let length = pool_handle.len();
+        Ok(Self {
+            pool_handle: Vec::from_slice(pool_handle).map_err(|_| PoolHandleTooLong { length })?,
             identifier,
-            user_transport,
+            user_transport: user_transport.into(),
             policy: Policy::RoundRobin,
             life: Some(Duration::from_secs(300)),
             t2_registration: Duration::from_secs(30),

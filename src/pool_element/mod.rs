@@ -16,7 +16,7 @@ mod sessions;
 
 use core::net::SocketAddr;
 
-pub use self::config::{ElementConfig, MAX_POOL_HANDLE, UserTransport};
+pub use self::config::{ElementConfig, MAX_POOL_HANDLE, PoolHandleTooLong, UserTransport};
 pub use self::event::{ElementEvent, RegistrationFailure};
 pub use self::resolution::ResolveError;
 
@@ -26,7 +26,7 @@ use self::sessions::{Added, FailoverOrder, Sessions};
 use crate::asap_input::receive;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::{Endpoint, EndpointBuf};
-use crate::hunt::Hunt;
+use crate::hunt::{Hunt, TooManyRegistrars};
 use crate::machine::{Action, AssociationId, AssociationNames, Input, Machine, MulticastGroup};
 use crate::outbox::Outbox;
 use crate::time::{Instant, earliest};
@@ -75,18 +75,18 @@ enum State {
 /// of a message's size.
 ///
 /// ```
-/// use core::net::{IpAddr, Ipv4Addr};
-/// use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
-/// use rserpool::wire::{PeIdentifier, Policy, TransportUse};
-/// use rserpool::{Action, EndpointBuf, Input, Instant, Machine, Protocol};
+/// use core::net::SocketAddr;
+/// use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
+/// use rserpool::wire::{PeIdentifier, Policy};
+/// use rserpool::{Action, Input, Instant, Machine};
 ///
-/// let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// let service = UserTransport::sctp(&[localhost], 7000, TransportUse::DataPlusControl).ok_or("no address")?;
-/// let mut config = ElementConfig::new(b"echo", PeIdentifier(0x1234), service).ok_or("pool handle too long")?;
+/// // SCTP at port 7000, with a control channel; `UserTransport` has other forms.
+/// let service = SocketAddr::from(([127, 0, 0, 1], 7000));
+/// let mut config = ElementConfig::new(b"echo", PeIdentifier(0x1234), service)?;
 /// config.policy = Policy::RoundRobin;
 ///
 /// let mut element: PoolElement = PoolElement::new(config);
-/// element.add_registrar(EndpointBuf::single(Protocol::Sctp, localhost, 3863)).map_err(|_| "too many")?;
+/// element.add_registrar(SocketAddr::from(([127, 0, 0, 1], 3863)))?;
 /// element.register(Instant::ZERO);
 ///
 /// // The event loop. This one has no network: it gives up as soon as the machine asks for it.
@@ -108,7 +108,7 @@ enum State {
 ///     // Here a real loop waits for its sockets, but no longer than this:
 ///     let _until = element.poll_timeout();
 /// }
-/// # Ok::<(), &'static str>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct PoolElement<const SESSIONS: usize = 16, const OCTETS: usize = 1536> {
@@ -159,9 +159,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     ///
     /// # Errors
     ///
-    /// The list is full; the endpoint comes back.
-    pub fn add_registrar(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
-        self.hunt.add(endpoint)
+    /// The list is full.
+    pub fn add_registrar(&mut self, endpoint: impl Into<EndpointBuf>) -> Result<(), TooManyRegistrars> {
+        self.hunt.add(endpoint.into())
     }
 
     /// Its configuration.

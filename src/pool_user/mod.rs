@@ -33,7 +33,7 @@ use crate::asap_input::receive;
 use crate::business_card::CardBuf;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
-use crate::hunt::Hunt;
+use crate::hunt::{Hunt, TooManyRegistrars};
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
 use crate::outbox::Outbox;
 use crate::random::Random;
@@ -64,15 +64,14 @@ enum Home {
 /// much again for those that wait for their session, so it limits a message's size.
 ///
 /// ```
-/// use core::net::{IpAddr, Ipv4Addr};
+/// use core::net::SocketAddr;
 /// use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
-/// use rserpool::{Action, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol};
+/// use rserpool::{Action, Input, Instant, Machine, OutgoingMessage};
 ///
 /// let mut user: PoolUser = PoolUser::new(UserConfig::default());
-/// let registrar = EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863);
-/// user.add_registrar(registrar).map_err(|_| "too many")?;
-/// let session = user.open_session(Instant::ZERO, "echo".into()).map_err(|_| "no room")?;
-/// user.send(session, OutgoingMessage::new(b"hello")).map_err(|_| "no room")?;
+/// user.add_registrar(SocketAddr::from(([127, 0, 0, 1], 3863)))?;
+/// let session = user.open_session(Instant::ZERO, "echo".into())?;
+/// user.send(session, OutgoingMessage::new(b"hello"))?;
 ///
 /// // The event loop. This one has no network: it gives up as soon as the machine asks for it.
 /// let mut input = Some(Input::Timeout);
@@ -93,7 +92,7 @@ enum Home {
 ///     // Here a real loop waits for its sockets, but no longer than this:
 ///     let _until = user.poll_timeout();
 /// }
-/// # Ok::<(), &'static str>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const OCTETS: usize = 2048> {
@@ -162,9 +161,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     ///
     /// # Errors
     ///
-    /// The list is full; the endpoint comes back.
-    pub fn add_registrar(&mut self, endpoint: EndpointBuf) -> Result<(), EndpointBuf> {
-        self.hunt.add(endpoint)
+    /// The list is full.
+    pub fn add_registrar(&mut self, endpoint: impl Into<EndpointBuf>) -> Result<(), TooManyRegistrars> {
+        self.hunt.add(endpoint.into())
     }
 
     /// Asks a registrar for a pool's elements, whatever the cache holds: the primitives "cache populate" and

@@ -148,11 +148,11 @@ impl Default for RegistrarLimits {
 impl RegistrarConfig {
     /// A configuration with the RFCs' defaults for a registrar whose peers reach it at `enrp`.
     #[must_use]
-    pub fn new(enrp: EndpointBuf, seed: u64) -> Self {
+    pub fn new(enrp: impl Into<EndpointBuf>, seed: u64) -> Self {
         Self {
             identifier: ServerIdentifier::NONE,
             seed,
-            enrp,
+            enrp: enrp.into(),
             asap: Vec::new(),
             peers: Vec::new(),
             announcements: Announcements::Off,

@@ -47,12 +47,11 @@ use crate::wire::{PayloadProtocol, ServerIdentifier};
 /// A registrar.
 ///
 /// ```
-/// use core::net::{IpAddr, Ipv4Addr};
+/// use core::net::SocketAddr;
 /// use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
-/// use rserpool::{Action, EndpointBuf, Input, Instant, Machine, Protocol};
+/// use rserpool::{Action, Input, Instant, Machine};
 ///
-/// let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// let enrp = EndpointBuf::single(Protocol::Sctp, localhost, 9901);
+/// let enrp = SocketAddr::from(([127, 0, 0, 1], 9901));
 /// // A real one takes its seed from the operating system's randomness.
 /// let mut registrar = Registrar::new(RegistrarConfig::new(enrp, 42));
 ///

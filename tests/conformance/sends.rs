@@ -230,6 +230,22 @@ fn a_message_of_a_session_whose_failover_is_forbidden_comes_back() {
 }
 
 #[test]
+fn what_a_given_up_element_has_not_got_is_known_only_afterwards_and_goes_the_same_ways() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    world.act(|user, now| user.report_failure(now, session));
+    let second = world.opens(2);
+    let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(b"only you") };
+    let progress = Progress::Unsent;
+    world.input(Input::Undelivered { association: first, message, progress });
+    assert!(world.texts(second).is_empty());
+    assert_eq!(world.told("Undelivered").len(), 1);
+    world.undelivered(first, "or anybody", Progress::Unsent);
+    assert_eq!(world.texts(second), ["or anybody"]);
+}
+
+#[test]
 fn what_the_adapter_has_not_fetched_when_the_element_dies_goes_to_the_next() {
     let mut world = with_pool(&[1, 2]);
     let session = world.session(FailoverMode::Automatic);

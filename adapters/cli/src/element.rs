@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let transport = UserTransport::sctp(&[listen.address()?], port, TransportUse::DataPlusControl)
         .ok_or_else(|| Failure::Usage(format!("{listen} has no address")))?;
     let mut config = ElementConfig::new(args.pool.as_bytes(), PeIdentifier(identifier), transport)
-        .ok_or_else(|| Failure::Usage(format!("the pool handle '{}' is too long", args.pool)))?;
+        .map_err(|error| Failure::Usage(format!("--pool {}: {error}", args.pool)))?;
     config.policy = with_load(args.policy, args.load)?;
     config.life = Some(Duration::from_secs(args.life.into()));
     config.profile = args.node.profile.profile();

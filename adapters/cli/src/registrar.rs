@@ -43,13 +43,15 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let stop = Stop::on_signals(driver.waker())?;
     let id = driver.machine().identifier();
     info!(registrar = %id, "registrar");
-    driver.run(&mut App { stop })?;
+    driver.run(&mut App { stop, gone: false })?;
     info!("end");
     Ok(())
 }
 
 struct App {
     stop: Stop,
+    /// Whether the registrar has come to its end.
+    gone: bool,
 }
 
 impl Application<Registrar> for App {
@@ -90,11 +92,18 @@ impl Application<Registrar> for App {
             RegistrarEvent::Synchronized { peer } => {
                 info!(event = "synchronized", %peer, "handlespace is as the peer's again");
             }
+            RegistrarEvent::ShutDown => {
+                info!(event = "shut_down", "no element is at home here any more");
+                self.gone = true;
+            }
             other => info!(event = ?other, "event"),
         }
     }
 
-    fn commands(&mut self, _now: Instant, _registrar: &mut Registrar) -> Flow {
-        if self.stop.is_set() { Flow::Stop } else { Flow::Continue }
+    fn commands(&mut self, now: Instant, registrar: &mut Registrar) -> Flow {
+        if self.stop.is_set() {
+            registrar.shut_down(now);
+        }
+        if self.gone { Flow::Stop } else { Flow::Continue }
     }
 }

@@ -95,6 +95,8 @@ pub(crate) fn registrar(
         ("keep-alive-timeout", Place::Time(&mut config.keep_alive_timeout)),
         ("max-bad-pe-report", Place::Small(&mut config.max_bad_pe_report)),
         ("t6-serverannounce", Place::Time(&mut config.t6_serverannounce)),
+        ("update-interval", Place::Time(&mut config.update_interval)),
+        ("shutdown-time", Place::Time(&mut config.shutdown_time)),
         ("resolution-items", Place::Size(&mut config.resolution_items)),
         ("max-pools", Place::Size(&mut config.limits.handlespace.pools)),
         ("max-elements", Place::Size(&mut config.limits.handlespace.elements)),
@@ -103,6 +105,8 @@ pub(crate) fn registrar(
         ("max-element-octets", Place::Size(&mut config.limits.handlespace.element)),
         ("max-addresses", Place::Size(&mut config.limits.handlespace.addresses)),
         ("max-associations", Place::Size(&mut config.limits.associations)),
+        ("max-updates", Place::Size(&mut config.limits.updates)),
+        ("max-association-updates", Place::Size(&mut config.limits.association_updates)),
         ("max-peers", Place::Size(&mut config.limits.peers)),
         ("max-downloads", Place::Size(&mut config.limits.downloads)),
         ("table-response-elements", Place::Size(&mut config.limits.table_response_elements)),
@@ -118,6 +122,7 @@ pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options:
         ("t2-registration", Place::Time(&mut config.t2_registration)),
         ("t3-deregistration", Place::Time(&mut config.t3_deregistration)),
         ("t4-reregistration", Place::Time(&mut config.t4_reregistration_max)),
+        ("change-interval", Place::Time(&mut config.change_interval)),
         ("max-reg-attempt", Place::Small(&mut config.max_reg_attempt)),
     ];
     places.extend(hunt(&mut config.hunt));

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use rserpool::pool_user::{PoolUser, SessionId, UserConfig, UserEvent};
+use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
 use rserpool::wire::PoolHandle;
 use rserpool::{ASAP_PORT, Instant, OutgoingMessage};
 use rserpool_blocking::{Application, Driver, Flow};
@@ -24,6 +24,8 @@ const READ_AHEAD: usize = 64;
 pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     let mut config = UserConfig::default();
     config.seed = node::random()?;
+    // The elements that come and go while a session lasts are of use when it has to fail over.
+    config.updates = Updates::Asked;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
     let mut driver = Driver::new(User::new(config), options)?;

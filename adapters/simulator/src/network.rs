@@ -60,6 +60,8 @@ pub(crate) struct Direction {
     pub(crate) waiting: VecDeque<Message>,
     /// How often the first was sent in vain.
     pub(crate) attempts: u32,
+    /// Whether the first has arrived nevertheless, and only its acknowledgement was lost.
+    pub(crate) has_arrived: bool,
     /// Nothing arrives before this.
     pub(crate) not_before: u64,
     /// Until when a slow link carries what was sent last.

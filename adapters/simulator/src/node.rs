@@ -226,7 +226,7 @@ impl Node {
             let pool = pool(number, scenario);
             let transport = UserTransport::sctp(&[address(id)], SERVICE_PORT, TransportUse::DataPlusControl);
             let config = transport
-                .and_then(|transport| ElementConfig::new(pool.as_bytes(), PeIdentifier(identifier), transport));
+                .and_then(|transport| ElementConfig::new(pool.as_bytes(), PeIdentifier(identifier), transport).ok());
             let Some(mut config) = config else { unreachable_configuration() };
             config.policy = policy(&pool, number);
             let mut element = PoolElement::new(config);

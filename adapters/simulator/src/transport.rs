@@ -135,7 +135,8 @@ impl Simulation<'_> {
         let mut not_before = 0;
         let mut late = Vec::new();
         if let Some(direction) = self.network.get_mut(link).and_then(|open| open.directions.get_mut(side)) {
-            for waiting in direction.waiting.drain(..) {
+            let has_arrived = std::mem::take(&mut direction.has_arrived);
+            for waiting in direction.waiting.drain(..).skip(usize::from(has_arrived)) {
                 direction.not_before += backoff(direction.attempts);
                 late.push((direction.not_before, waiting));
             }
@@ -183,9 +184,12 @@ impl Simulation<'_> {
                     direction.attempts = 0;
                     direction.not_before = direction.not_before.max(now + delay) + 1;
                     let at = direction.not_before;
+                    let has_arrived = std::mem::take(&mut direction.has_arrived);
                     if let Some(Message { protocol, octets, .. }) = direction.pop() {
                         direction.busy_until = now + octets.len() as u64 * 1_000_000 / rate;
-                        self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
+                        if !has_arrived {
+                            self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
+                        }
                     }
                 }
                 None if direction.attempts + 1 >= TRANSMISSIONS => {
@@ -196,9 +200,30 @@ impl Simulation<'_> {
                     direction.attempts += 1;
                     let wait = backoff(direction.attempts);
                     self.plan(now + wait, Event::Retry { link: id, side });
+                    if answers
+                        && !self.network.is_spoilt(Trouble::Cut, from.node, to.node)
+                        && self.random.chance(500_000)
+                    {
+                        self.arrive_unacknowledged(id, side);
+                    }
                     return;
                 }
             }
+        }
+    }
+
+    /// What waits first at an end gets through, and nobody there knows: the acknowledgement is lost.
+    fn arrive_unacknowledged(&mut self, id: LinkId, side: usize) {
+        let delay = self.random.within(&self.scenario.delay_us);
+        let now = self.now;
+        let Some(direction) = self.network.get_mut(id).and_then(|link| link.directions.get_mut(side)) else { return };
+        if std::mem::replace(&mut direction.has_arrived, true) {
+            return;
+        }
+        direction.not_before = direction.not_before.max(now + delay) + 1;
+        let at = direction.not_before;
+        if let Some(Message { protocol, octets, .. }) = direction.waiting.front().cloned() {
+            self.plan(at, Event::Arrive { link: id, side: other(side), protocol, octets });
         }
     }
 

@@ -12,17 +12,17 @@ mod frame;
 mod uart;
 
 use core::fmt::Write as _;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{entry, exception};
 use panic_semihosting as _;
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
-use rserpool::wire::{PeIdentifier, PoolHandle, TransportUse};
-use rserpool::{Action, EndpointBuf, Instant, Machine, OutgoingMessage, Protocol};
+use rserpool::wire::{PeIdentifier, PoolHandle};
+use rserpool::{Action, Instant, Machine, OutgoingMessage};
 
 use self::frame::{Receiver, Who, Wish, place, send, send_message};
 use self::uart::Uart;
@@ -110,15 +110,15 @@ fn main() -> ! {
         None => (nowhere, nowhere),
     };
     receiver.clear();
-    let registrar = EndpointBuf::single(Protocol::Sctp, registrar.0, registrar.1);
 
-    let service = UserTransport::sctp(&[us.0], us.1, TransportUse::DataPlusControl);
-    let Some(config) = service.and_then(|service| ElementConfig::new(b"firmware", PeIdentifier(0xf1), service)) else {
-        panic!("the host has told no address");
+    let Ok(config) = ElementConfig::new(b"firmware", PeIdentifier(0xf1), SocketAddr::from(us)) else {
+        panic!("the pool handle is too long");
     };
     let mut element: PoolElement = PoolElement::new(config);
     let mut user: PoolUser = PoolUser::new(UserConfig::default());
-    if element.add_registrar(registrar.clone()).is_err() || user.add_registrar(registrar).is_err() {
+    if element.add_registrar(SocketAddr::from(registrar)).is_err()
+        || user.add_registrar(SocketAddr::from(registrar)).is_err()
+    {
         panic!("no room for a registrar");
     }
     element.register(now());

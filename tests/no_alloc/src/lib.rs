@@ -93,7 +93,7 @@ fn carry_out<M: Machine>(machine: &mut M, mut event: impl FnMut(M::Event<'_>)) {
 pub extern "C" fn element() {
     let here = [IpAddr::V4(Ipv4Addr::new(10, 0, 0, device_read()))];
     let Some(service) = UserTransport::sctp(&here, 7_000, TransportUse::DataPlusControl) else { return };
-    let Some(config) = ElementConfig::new(b"pool", PeIdentifier(device_read().into()), service) else { return };
+    let Ok(config) = ElementConfig::new(b"pool", PeIdentifier(device_read().into()), service) else { return };
     let mut element: PoolElement = PoolElement::new(config);
     let _ = element.add_registrar(EndpointBuf::single(Protocol::Sctp, here[0], 3863));
     element.register(Instant::from_micros(device_now()));

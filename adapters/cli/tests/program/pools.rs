@@ -80,6 +80,26 @@ fn resolving_shows_the_elements_and_says_no_for_a_pool_that_is_not_there() {
 }
 
 #[test]
+fn a_registrar_that_is_told_to_end_sends_its_elements_to_another_one_first() {
+    let net = Network::new();
+    let peer = net.endpoint(1, 9901);
+    let mut first = net.registrar(1, &[]);
+    let second = net.registrar(2, &["--peer", &peer]);
+    let mut element = net.element(11, "echo", &[1, 2]);
+    let mut user = net.user(&[1, 2]);
+    user.write("before");
+    assert_eq!(user.read(), "before");
+    assert_eq!(first.terminate(), Some(0));
+    // It is there already: nobody has to notice first that the registrar is dead.
+    let ended = run(&["resolve", "pool", "--registrar", &net.endpoint(2, 3863)]);
+    assert_eq!((ended.status, ended.stdout.lines().count()), (Some(0), 1), "{ended:?}");
+    user.write("after");
+    assert_eq!(user.read(), "after");
+    assert_eq!(element.terminate(), Some(0));
+    drop(second);
+}
+
+#[test]
 fn echo_sends_everything_back() {
     let net = Network::new();
     let _registrar = net.registrar(1, &[]);
