@@ -76,6 +76,7 @@
 //!
 //! - `alloc` (default): the registrar and its handlespace. Without it the crate needs no allocator: elements and users
 //!   live in storage of fixed size, whose capacities are const parameters.
+//! - `cookies`: keys with which elements sign or seal the cookies that they give their users.
 
 #![no_std]
 #![forbid(unsafe_code)]
