@@ -1,7 +1,7 @@
 //! Endpoints as the command line has them: `sctp+udp://127.0.0.1:3863/9899`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use rserpool::{EndpointBuf, Protocol};
@@ -22,7 +22,7 @@ pub(crate) enum Scheme {
     Tcp,
 }
 
-/// An endpoint.
+/// An endpoint. A name counts as all of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EndpointArg {
     pub(crate) scheme: Scheme,
@@ -55,10 +55,10 @@ impl FromStr for EndpointArg {
             Some(at) if !rest[at..].contains(']') => (&rest[..at], Some(parse_port(&rest[at + 1..])?)),
             _ => (rest, None),
         };
-        let addresses = hosts.split(',').map(parse_address).collect::<Result<Vec<_>, _>>()?;
-        if addresses.len() > 1 && scheme != Scheme::Sctp {
+        if hosts.contains(',') && scheme != Scheme::Sctp {
             return Err("only sctp:// takes several addresses".into());
         }
+        let addresses = hosts.split(',').map(parse_host).collect::<Result<Vec<_>, _>>()?.concat();
         Ok(Self { scheme, addresses, port, udp_port })
     }
 }
@@ -67,12 +67,31 @@ fn parse_port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("'{text}' is no port"))
 }
 
-fn parse_address(text: &str) -> Result<IpAddr, String> {
+/// An address, or all addresses of a name.
+fn parse_host(text: &str) -> Result<Vec<IpAddr>, String> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(v6) => v6.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| format!("'{v6}' is no IPv6 address")),
+        Some(v6) => v6.parse().map(|v6| vec![IpAddr::V6(v6)]).map_err(|_| format!("'{v6}' is no IPv6 address")),
         None if text.contains(':') => Err(format!("an IPv6 address stands in brackets: '[{text}]'")),
-        None => text.parse().map_err(|_| format!("'{text}' is no IP address")),
+        None => match text.parse() {
+            Ok(address) => Ok(vec![address]),
+            // So that a mistyped address is not looked for in the network.
+            Err(_) if text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.') => {
+                Err(format!("'{text}' is no IP address"))
+            }
+            Err(_) => resolve(text),
+        },
     }
+}
+
+fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
+    let found = (name, 0).to_socket_addrs().map_err(|error| format!("the name '{name}' has no address: {error}"))?;
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found.map(|address| address.ip()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
 }
 
 impl fmt::Display for EndpointArg {
@@ -116,6 +135,11 @@ impl EndpointArg {
         self.addresses.first().copied().ok_or_else(|| Failure::Usage(format!("{self} has no address")))
     }
 
+    /// Each address as an endpoint of its own: registrars behind one name, of which any will do.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        self.addresses.iter().map(|address| Self { addresses: vec![*address], ..self.clone() })
+    }
+
     /// The endpoint as the machines see it.
     pub(crate) fn to_endpoint(&self, default_port: u16) -> Result<EndpointBuf, Failure> {
         Ok(EndpointBuf::single(Protocol::Sctp, self.address()?, self.port.unwrap_or(default_port)))
@@ -141,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_all_of_its_addresses() {
+        let endpoint: EndpointArg = "sctp+udp://localhost:3863/9899".parse().unwrap();
+        assert!(endpoint.addresses.contains(&IpAddr::from([127, 0, 0, 1])));
+        assert!(endpoint.addresses.iter().all(IpAddr::is_loopback));
+        assert_eq!(endpoint.each().count(), endpoint.addresses.len());
+        assert_eq!(endpoint.each().next().unwrap().port, Some(3863));
+    }
+
+    #[test]
     fn what_is_no_endpoint_is_refused_with_a_reason() {
         for (text, reason) in [
             ("127.0.0.1:3863", "the form is"),
@@ -149,7 +182,8 @@ mod tests {
             ("sctp+udp://::1", "in brackets"),
             ("sctp+udp://127.0.0.1:99999", "is no port"),
             ("sctp+udp://127.0.0.1,127.0.0.2:1", "several addresses"),
-            ("sctp://example.org", "is no IP address"),
+            ("sctp://10.0.0.300", "is no IP address"),
+            ("sctp://no-such-host.invalid", "the name 'no-such-host.invalid' has no address"),
         ] {
             let error = text.parse::<EndpointArg>().unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");

@@ -44,6 +44,7 @@ pub(crate) fn registrars<M: Machine>(
 ) -> Result<Vec<EndpointBuf>, Failure> {
     endpoints
         .iter()
+        .flat_map(EndpointArg::each)
         .map(|argument| {
             let endpoint = argument.to_endpoint(default_port)?;
             if let Some(udp_port) = argument.udp_port {
