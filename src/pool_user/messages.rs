@@ -249,7 +249,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             session.state = SessionState::Ending(partner);
         }
         let (id, kind, pool, state) = (session.id, session.kind, session.pool, session.state);
-        if message.protocol == PayloadProtocol::ASAP {
+        // Also what the machine cannot have sent is no message of the application.
+        if SendError::check(message).is_err() {
             return;
         }
         if progress == Progress::Unsent && message.failover == Failover::Allowed {

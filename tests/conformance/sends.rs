@@ -439,3 +439,16 @@ fn elements_that_send_a_user_away_are_not_asked_as_fast_as_the_network_allows() 
     world.closes(first, CloseReason::Lost);
     assert_eq!(world.requests(), 4);
 }
+
+#[test]
+fn what_was_never_a_message_is_not_sent_again() {
+    let mut world = with_pool(&[1, 2]);
+    world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    world.undelivered(first, "", Progress::Unsent);
+    let control = OutgoingMessage { protocol: ASAP, ..OutgoingMessage::new(b"control") };
+    world.input(Input::Undelivered { association: first, message: control, progress: Progress::Unsent });
+    world.closes(first, LOST);
+    let second = world.opens(2);
+    assert!(world.sent.iter().all(|sent| sent.to != second));
+}

@@ -19,7 +19,7 @@
 //!
 //! let localhost = Ipv4Addr::LOCALHOST.into();
 //! let registrar = Registrar::new(RegistrarConfig::new(SocketAddr::new(localhost, 9901), 42));
-//! let mut driver = Driver::new(registrar, Options::default())?;
+//! let mut driver = Driver::new(registrar, &Options::default())?;
 //! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] })?;
 //! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 9901, purposes: &[Purpose::Enrp] })?;
 //! driver.run(&mut Log)?;
@@ -55,7 +55,7 @@
 //! let here: std::net::SocketAddr = "127.0.0.2:7000".parse()?;
 //! let mut element = PoolElement::new(ElementConfig::new(b"echo", PeIdentifier(0x1234), here)?);
 //! element.add_registrar("127.0.0.1:3863".parse::<std::net::SocketAddr>()?)?;
-//! let mut driver = Driver::new(element, Options::default())?;
+//! let mut driver = Driver::new(element, &Options::default())?;
 //! let purposes = &[Purpose::Asap, Purpose::Session];
 //! driver.listen(Listen { address: here.ip(), udp_port: 9899, sctp_port: here.port(), purposes })?;
 //! let now = driver.now();
@@ -88,7 +88,7 @@
 //!
 //! let mut user = PoolUser::new(UserConfig::default());
 //! user.add_registrar("127.0.0.1:3863".parse::<std::net::SocketAddr>()?)?;
-//! let mut driver = Driver::new(user, Options::default())?;
+//! let mut driver = Driver::new(user, &Options::default())?;
 //! let now = driver.now();
 //! let session = driver.machine().open_session(now, "echo".into())?;
 //! driver.machine().send(session, OutgoingMessage::new(b"anybody there?"))?;
@@ -98,8 +98,8 @@
 
 mod driver;
 mod poll;
-mod sockets;
-#[cfg(target_os = "linux")]
-mod unreachable;
 
-pub use self::driver::{Application, Driver, Flow, Listen, Options, Waker};
+pub use rserpool_sockets::MulticastOptions;
+pub use rserpool_transport::{Application, Flow, Listen, Options};
+
+pub use self::driver::{Driver, Waker};

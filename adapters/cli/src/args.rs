@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use rserpool::Profile;
 use rserpool::wire::Policy;
 
+use crate::driver::Adapter;
 use crate::endpoint::EndpointArg;
 use crate::log::LogArgs;
 use crate::policy;
@@ -102,6 +104,9 @@ pub(crate) struct DemoArgs {
     /// For how long the user sends requests
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
+    /// What runs the processes
+    #[arg(long, value_enum, default_value_t = Adapter::Blocking)]
+    pub(crate) adapter: Adapter,
     /// How much time lies between requests
     #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = humantime::parse_duration)]
     pub(crate) pause: Duration,
@@ -121,6 +126,9 @@ pub(crate) struct RegistrarArgs {
     /// Its identifier, up to eight hexadecimal digits, not zero [default: random]
     #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
     pub(crate) id: Option<u32>,
+    /// Announce itself by multicast to elements, users and other registrars, and hear those that do so
+    #[arg(long)]
+    pub(crate) announce: bool,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
@@ -134,10 +142,11 @@ pub(crate) struct ElementArgs {
     /// rlu:LOAD; loads and degradations in percent
     #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse)]
     pub(crate) policy: Policy<'static>,
-    /// The ASAP endpoint of a registrar; may be given several times
-    #[arg(long, value_name = "EP", required = true)]
+    /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
+    #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
-    /// Where users and registrars reach it [default: the address towards the registrar, any SCTP port, UDP port 9899]
+    /// Where users and registrars reach it [default: the address towards the registrar, or towards the announcements, any
+    /// SCTP port, UDP port 9899]
     #[arg(long, value_name = "EP")]
     pub(crate) listen: Option<EndpointArg>,
     /// Its identifier in the pool, up to eight hexadecimal digits, not zero [default: random]
@@ -169,8 +178,8 @@ pub(crate) struct UserArgs {
     /// The pool to use
     #[arg(long, value_name = "NAME")]
     pub(crate) pool: String,
-    /// The ASAP endpoint of a registrar; may be given several times
-    #[arg(long, value_name = "EP", required = true)]
+    /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
+    #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
     /// After how much time without an answer another element is tried
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
@@ -186,8 +195,8 @@ pub(crate) struct UserArgs {
 pub(crate) struct ResolveArgs {
     /// The pool
     pub(crate) name: String,
-    /// The ASAP endpoint of a registrar; may be given several times
-    #[arg(long, value_name = "EP", required = true)]
+    /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
+    #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
     /// How many elements to ask for [default: as many as the registrar gives]
     #[arg(long, value_name = "N")]
@@ -220,6 +229,20 @@ pub(crate) struct NodeArgs {
     /// Whose habits to follow where the RFCs and rsplib differ
     #[arg(long, value_enum, default_value_t = ProfileArg::Rfc)]
     pub(crate) profile: ProfileArg,
+    /// What runs it
+    #[arg(long, value_enum, default_value_t = Adapter::Blocking)]
+    pub(crate) adapter: Adapter,
+    /// The address of the interface for multicast announcements [default: the operating system's choice]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) interface: Option<Ipv4Addr>,
+    /// The multicast group and port of announcements to elements and users; may be given several times
+    /// [default: 224.0.1.185:3863, or 239.0.0.50:3863 with the profile of rsplib]
+    #[arg(long, value_name = "GROUP:PORT")]
+    pub(crate) asap_group: Vec<SocketAddr>,
+    /// The multicast group and port of announcements among registrars; may be given several times
+    /// [default: 224.0.1.185:9901, or 239.0.0.51:9901]
+    #[arg(long, value_name = "GROUP:PORT")]
+    pub(crate) enrp_group: Vec<SocketAddr>,
     /// The UDP port of peers whose addresses were learned from messages
     #[arg(long, value_name = "PORT", default_value_t = 9899)]
     pub(crate) encap_port: u16,

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, TransportUse};
-use rserpool::{ASAP_PORT, AssociationId, Instant, OutgoingMessage, Purpose};
-use rserpool_blocking::{Application, Driver, Flow};
+use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose};
+use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 
 use crate::args::{ElementArgs, Service};
 use crate::counter::Counter;
+use crate::driver::Driver;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -27,10 +28,9 @@ type Element = PoolElement<SESSIONS, OCTETS>;
 const DEREGISTRATION: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
-    let registrar = args.registrar.first().ok_or_else(|| Failure::Usage("--registrar is missing".into()))?;
     let listen = match &args.listen {
         Some(endpoint) => endpoint.clone(),
-        None => default_listen(registrar.address()?, args.node.encap_port)?,
+        None => default_listen(towards(args)?, args.node.encap_port)?,
     };
     let identifier = args.id.map_or_else(|| node::random().map(|number| (number >> 32) as u32 | 1), Ok)?;
     let port = match listen.port {
@@ -47,12 +47,12 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let mut options = node::options(&args.node);
     settings::element(&args.node.settings, &mut config, &mut options)?;
 
-    let mut driver = Driver::new(Element::new(config), options)?;
+    let mut driver = Driver::new(args.node.adapter, Element::new(config), &options)?;
     let purposes = [Purpose::Asap, Purpose::Session];
     let address = node::listen(&mut driver, &listen, port, args.node.encap_port, &purposes)?;
-    for endpoint in node::registrars(&mut driver, &args.registrar, ASAP_PORT)? {
-        driver.machine().add_registrar(endpoint).map_err(|_| Failure::Usage("too many registrars".into()))?;
-    }
+    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
+        machine.add_registrar(endpoint)
+    })?;
     let stop = Stop::on_signals(driver.waker())?;
     info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
     let now = driver.now();
@@ -65,6 +65,18 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         None => {
             info!("end");
             Ok(())
+        }
+    }
+}
+
+/// Who is to be reached first: a registrar, or the group where registrars announce themselves.
+fn towards(args: &ElementArgs) -> Result<IpAddr, Failure> {
+    match (args.registrar.first(), args.node.interface) {
+        (Some(registrar), _) => registrar.address(),
+        (None, Some(interface)) => Ok(interface.into()),
+        (None, None) => {
+            let groups = node::groups(&args.node).asap;
+            groups.first().map(|group| group.ip()).ok_or_else(|| Failure::Usage("--listen is missing".into()))
         }
     }
 }

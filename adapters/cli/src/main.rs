@@ -4,6 +4,7 @@ mod args;
 mod counter;
 mod decode;
 mod demo;
+mod driver;
 mod element;
 mod endpoint;
 mod failure;

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rserpool::{EndpointBuf, Machine, Purpose};
-use rserpool_blocking::{Driver, Listen, Options, Waker};
+use rserpool::{ASAP_PORT, EndpointBuf, Machine, Purpose, TooManyRegistrars};
+use rserpool_blocking::{Listen, MulticastOptions, Options};
 
 use crate::args::NodeArgs;
+use crate::driver::{Driver, Waker};
 use crate::endpoint::EndpointArg;
 use crate::failure::Failure;
 
@@ -34,6 +35,44 @@ pub(crate) fn listen<M: Machine>(
              port behind the slash"
         ))
     })
+}
+
+/// The groups of announcements, by the profile.
+pub(crate) fn groups(args: &NodeArgs) -> MulticastOptions {
+    let mut groups = MulticastOptions::new(args.profile.profile());
+    groups.interface_v4 = args.interface;
+    for (given, group) in [(&args.asap_group, &mut groups.asap), (&args.enrp_group, &mut groups.enrp)] {
+        if !given.is_empty() {
+            group.clone_from(given);
+        }
+    }
+    groups
+}
+
+/// Joins the groups of announcements.
+pub(crate) fn join<M: Machine>(driver: &mut Driver<M>, groups: &MulticastOptions) -> Result<(), Failure> {
+    driver.join(groups).map_err(|error| {
+        Failure::Transport(format!(
+            "the multicast groups of announcements cannot be joined: {error}; name an interface with --interface, or \
+             registrars with --registrar or --peer"
+        ))
+    })
+}
+
+/// Tells an element or a user the registrars that were named, or has it hear announcements if there are none.
+pub(crate) fn find_registrars<M: Machine>(
+    driver: &mut Driver<M>,
+    args: &NodeArgs,
+    endpoints: &[EndpointArg],
+    mut add: impl FnMut(&mut M, EndpointBuf) -> Result<(), TooManyRegistrars>,
+) -> Result<(), Failure> {
+    if endpoints.is_empty() {
+        return join(driver, &groups(args).of_registrars_to_clients());
+    }
+    for endpoint in registrars(driver, endpoints, ASAP_PORT)? {
+        add(driver.machine(), endpoint).map_err(|error| Failure::Usage(format!("--registrar: {error}")))?;
+    }
+    Ok(())
 }
 
 /// The registrars' endpoints for a machine; the driver learns their UDP ports.
@@ -88,7 +127,7 @@ impl Stop {
                     // The second one is meant.
                     std::process::exit(130);
                 }
-                let _ = waker.wake();
+                waker.wake();
             }
         });
         Ok(Self(stop))

@@ -1,12 +1,13 @@
 //! `rserpool registrar`.
 
-use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{ASAP_PORT, Instant, Purpose};
-use rserpool_blocking::{Application, Driver, Flow};
+use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 
 use crate::args::RegistrarArgs;
+use crate::driver::Driver;
 use crate::endpoint::{ENRP_PORT, EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -25,12 +26,13 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let mut config = RegistrarConfig::new(first_enrp.to_endpoint(ENRP_PORT)?, node::random()?);
     config.identifier = args.id.map_or(ServerIdentifier::NONE, ServerIdentifier);
     config.profile = args.node.profile.profile();
+    config.announcements = if args.announce { Announcements::On } else { Announcements::Off };
     config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
     let mut options = node::options(&args.node);
     settings::registrar(&args.node.settings, &mut config, &mut options)?;
 
-    let mut driver = Driver::new(Registrar::new(config), options)?;
+    let mut driver = Driver::new(args.node.adapter, Registrar::new(config), &options)?;
     for endpoint in &asap {
         node::listen(&mut driver, endpoint, ASAP_PORT, args.node.encap_port, &[Purpose::Asap])?;
         info!(%endpoint, "serving elements and users");
@@ -40,6 +42,9 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
         info!(%endpoint, "speaking with other registrars");
     }
     node::registrars(&mut driver, &args.peer, ENRP_PORT)?;
+    if args.announce {
+        node::join(&mut driver, &node::groups(&args.node))?;
+    }
     let stop = Stop::on_signals(driver.waker())?;
     let id = driver.machine().identifier();
     info!(registrar = %id, "registrar");

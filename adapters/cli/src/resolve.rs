@@ -3,12 +3,13 @@
 use rserpool::pool_user::{ResolutionFailure, UserConfig, UserEvent};
 use rserpool::wire::asap::HandleResolutionResponse;
 use rserpool::wire::{PoolElement, PoolHandle};
-use rserpool::{ASAP_PORT, Instant, Profile};
-use rserpool_blocking::{Application, Driver, Flow};
+use rserpool::{Instant, Profile};
+use rserpool_blocking::{Application, Flow};
 use serde_json::json;
 
 use crate::args::ResolveArgs;
 use crate::decode::json::{policy, transport};
+use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node;
 use crate::settings;
@@ -19,10 +20,10 @@ pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
     config.items = args.items;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = Driver::new(User::new(config), options)?;
-    for endpoint in node::registrars(&mut driver, &args.registrar, ASAP_PORT)? {
-        driver.machine().add_registrar(endpoint).map_err(|_| Failure::Usage("too many registrars".into()))?;
-    }
+    let mut driver = Driver::new(args.node.adapter, User::new(config), &options)?;
+    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
+        machine.add_registrar(endpoint)
+    })?;
     let now = driver.now();
     driver
         .machine()

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
 use rserpool::wire::PoolHandle;
-use rserpool::{ASAP_PORT, Instant, OutgoingMessage};
-use rserpool_blocking::{Application, Driver, Flow};
+use rserpool::{Instant, OutgoingMessage};
+use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
 use crate::args::UserArgs;
+use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
 use crate::settings;
@@ -28,10 +29,10 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     config.updates = Updates::Asked;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = Driver::new(User::new(config), options)?;
-    for endpoint in node::registrars(&mut driver, &args.registrar, ASAP_PORT)? {
-        driver.machine().add_registrar(endpoint).map_err(|_| Failure::Usage("too many registrars".into()))?;
-    }
+    let mut driver = Driver::new(args.node.adapter, User::new(config), &options)?;
+    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
+        machine.add_registrar(endpoint)
+    })?;
     let (lines, receiver) = sync_channel(READ_AHEAD);
     let waker = driver.waker();
     std::thread::spawn(move || {
@@ -40,10 +41,10 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
             if lines.send(line).is_err() {
                 break;
             }
-            let _ = waker.wake();
+            waker.wake();
         }
         drop(lines);
-        let _ = waker.wake();
+        waker.wake();
     });
     let stop = Stop::on_signals(driver.waker())?;
     let now = driver.now();

@@ -2,13 +2,15 @@
 //!
 //! [`SctpOverUdp`] holds all SCTP associations of a process that run over UDP (RFC 6951), on any number of UDP
 //! sockets. An adapter gives it the datagrams that its sockets receive and the time, sends what it wants to have sent,
-//! and passes its events to a [`Machine`](rserpool::Machine).
+//! and passes its events to a [`Machine`](rserpool::Machine). [`Node`] is a machine with all that: what is left for an
+//! adapter is to wait, to read and to write.
 
 mod association;
 mod config;
 mod cookie;
 mod delivery;
 mod endpoint;
+mod node;
 mod packet;
 
 pub use self::config::{Limits, SctpConfig};
@@ -16,6 +18,7 @@ pub use self::delivery::Undelivered;
 pub use self::endpoint::{
     AssociationHandle, Event, LocalPort, OpenError, SctpOverUdp, SendError, SocketIndex, Transmit,
 };
+pub use self::node::{Application, Flow, Listen, Node, Options, Sockets};
 
 /// The UDP port that SCTP packets are sent to unless something else is known (RFC 6951 §5.1).
 pub const ENCAPSULATION_PORT: u16 = 9899;

@@ -13,10 +13,13 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum as _;
+
 use self::cast::{Cast, Name};
 use self::process::{News, Process, Said};
 use self::report::{Report, Timeline};
 use crate::args::DemoArgs;
+use crate::driver::Adapter;
 use crate::failure::Failure;
 use crate::node;
 
@@ -68,6 +71,7 @@ struct Demo {
     news: Receiver<News>,
     pause: Duration,
     duration: Duration,
+    adapter: Adapter,
     /// The moments of the deaths from the user's first request on, soonest first.
     deaths: VecDeque<(Duration, Death)>,
     report: Report,
@@ -85,6 +89,7 @@ impl Demo {
             news,
             pause: args.pause,
             duration: args.duration,
+            adapter: args.adapter,
             deaths: deaths(args.duration, seed),
             report: Report::default(),
         };
@@ -120,7 +125,9 @@ impl Demo {
     }
 
     fn spawn(&mut self, name: Name, arguments: &[String], news: &std::sync::mpsc::Sender<News>) -> Result<(), Failure> {
-        self.processes.push(Process::spawn(name, arguments, news.clone())?);
+        let adapter = self.adapter.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
+        let arguments = [arguments, &["--adapter".into(), adapter]].concat();
+        self.processes.push(Process::spawn(name, &arguments, news.clone())?);
         Ok(())
     }
 

@@ -6,7 +6,13 @@ use crate::process::{Network, Process, run};
 
 #[test]
 fn the_demo_answers_every_request_once_through_all_three_deaths() {
-    let ended = run(&["demo", "--json", "--duration", "4s"]);
+    for adapter in ["blocking", "tokio"] {
+        demo(adapter);
+    }
+}
+
+fn demo(adapter: &str) {
+    let ended = run(&["demo", "--json", "--duration", "4s", "--adapter", adapter]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["answered"], report["requests"]);
@@ -97,6 +103,39 @@ fn a_registrar_that_is_told_to_end_sends_its_elements_to_another_one_first() {
     assert_eq!(user.read(), "after");
     assert_eq!(element.terminate(), Some(0));
     drop(second);
+}
+
+#[test]
+fn without_a_registrar_in_the_command_line_announcements_tell_of_some() {
+    for adapters in [["blocking", "tokio"], ["tokio", "blocking"]] {
+        let net = Network::new();
+        let groups = net.groups();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let with = |more: &[&'static str]| [groups.as_slice(), more].concat();
+        let [one, other] = adapters;
+        let mut first = net.registrar(1, &with(&["--announce", "--adapter", one]));
+        let _second = net.registrar(2, &with(&["--announce", "--adapter", other]));
+        first.wait_for("peer_found\"");
+        let _element = net.element_with(11, "echo", &[], &with(&["--adapter", other]));
+        let mut user = net.user_with(&[], &with(&["--adapter", one]));
+        user.write("heard of you");
+        assert_eq!(user.read(), "heard of you");
+    }
+}
+
+#[test]
+fn both_adapters_talk_to_each_other() {
+    for [registrar, element, user] in [["blocking", "tokio", "blocking"], ["tokio", "blocking", "tokio"]] {
+        let net = Network::new();
+        let _registrar = net.registrar(1, &["--adapter", registrar]);
+        let _element = net.element_with(11, "echo", &[1], &["--adapter", element]);
+        let mut user = net.user_with(&[1], &["--adapter", user]);
+        for line in ["hello", &"x".repeat(20_000)] {
+            user.write(line);
+            assert_eq!(user.read(), line);
+        }
+        assert_eq!(user.finish(), Some(0));
+    }
 }
 
 #[test]

@@ -163,6 +163,16 @@ impl Network {
         Ipv4Addr::new(127, self.0, self.1, host)
     }
 
+    /// Options for announcements that nobody else hears.
+    pub(crate) fn groups(&self) -> [String; 3] {
+        let group = |host: u8, port: u16| format!("{}:{port}", Ipv4Addr::new(239, self.0, self.1, host));
+        [
+            "--interface=127.0.0.1".into(),
+            format!("--asap-group={}", group(1, 3863)),
+            format!("--enrp-group={}", group(2, 9901)),
+        ]
+    }
+
     pub(crate) fn endpoint(&self, host: u8, port: u16) -> String {
         format!("sctp+udp://{}:{port}", self.address(host))
     }
@@ -177,10 +187,15 @@ impl Network {
 
     /// An element of the pool "pool" at the host, registered with the registrars at these hosts.
     pub(crate) fn element(&self, host: u8, serve: &str, registrars: &[u8]) -> Process {
+        self.element_with(host, serve, registrars, &[])
+    }
+
+    pub(crate) fn element_with(&self, host: u8, serve: &str, registrars: &[u8], more: &[&str]) -> Process {
         let (listen, id) = (self.endpoint(host, 7000), format!("{host:x}"));
         let mut arguments = vec!["element", "--pool", "pool", "--serve", serve, "--listen", &listen, "--id", &id];
         let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
         arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
+        arguments.extend(more);
         let mut process = Process::start(&arguments);
         process.wait_for("registered\"");
         process
@@ -188,9 +203,14 @@ impl Network {
 
     /// A user of the pool "pool".
     pub(crate) fn user(&self, registrars: &[u8]) -> Process {
+        self.user_with(registrars, &[])
+    }
+
+    pub(crate) fn user_with(&self, registrars: &[u8], more: &[&str]) -> Process {
         let mut arguments = vec!["user", "--pool", "pool"];
         let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
         arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
+        arguments.extend(more);
         Process::start(&arguments)
     }
 }
