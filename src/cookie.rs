@@ -205,7 +205,7 @@ mod tests {
             let signed = key.sign(POOL, content, &mut signed).unwrap();
             let sealed = key.seal(POOL, content, &mut sealed).unwrap();
             assert!(content.is_empty() || !sealed.windows(content.len()).any(|part| part == content));
-            for cookie in [&*signed, sealed] {
+            for cookie in [signed, sealed] {
                 assert_eq!(cookie.len(), content.len() + COOKIE_OVERHEAD);
                 assert_eq!(key.open(POOL, cookie, &mut opened), Ok(content));
                 assert_eq!(other.open(POOL, cookie, &mut opened), Err(CookieError::Forged));
