@@ -98,8 +98,18 @@ impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
         self.end = to;
     }
 
+    /// Whether there is room for so many records, whose octets take so much together.
+    pub(crate) fn has_room(&self, records: usize, octets: usize) -> bool {
+        self.records.len() + records <= RECORDS && self.end - self.start + octets <= OCTETS
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// A record, by its place in the queue.
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut R> {
+        self.records.iter_mut().nth(index).map(|(record, _)| record)
     }
 
     /// A record and its octets, by its place in the queue.

@@ -65,7 +65,7 @@ pub enum UserEvent<'a> {
         identifier: Option<PeIdentifier>,
         /// How far it got.
         progress: Progress,
-        /// The message.
+        /// The message, or the beginning of it, if there is no room for the rest.
         message: OutgoingMessage<'a>,
     },
     /// A message was larger than the machine's buffer. It is lost.

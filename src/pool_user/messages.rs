@@ -1,13 +1,14 @@
 //! The application's messages: to a session, or to a pool, and what becomes of those that do not arrive (RFC 5352 §6.5,
 //! §6.7).
 
-use super::cache::KnownElement;
+use super::cache::{KnownElement, Request};
 use super::event::Record;
 use super::session::{Kind, Partner, Session, SessionId, SessionState};
 use super::{OpenError, PoolUser};
 use crate::client::{MessageHeader, SendError};
 use crate::machine::{AssociationId, Failover, OutgoingMessage, Progress};
 use crate::outbox::Outbox;
+use crate::pool_element::MAX_POOL_HANDLE;
 use crate::time::Instant;
 use crate::wire::{EncodeError, PayloadProtocol, PeIdentifier, PoolHandle};
 
@@ -29,6 +30,9 @@ pub enum Target {
     AllAndSelf,
 }
 
+/// How many actions there must be room for before another message to a pool is dealt with.
+const ROOM: usize = 3;
+
 /// What a held message waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Destination {
@@ -43,6 +47,14 @@ pub(super) enum Destination {
 pub(super) struct Held {
     pub(super) destination: Destination,
     header: MessageHeader,
+    /// Of a message to all: to whom it has gone already, in the order of identifiers, up to this one.
+    done: Option<PeIdentifier>,
+}
+
+impl Held {
+    const fn new(destination: Destination, header: MessageHeader) -> Self {
+        Self { destination, header, done: None }
+    }
 }
 
 impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
@@ -61,7 +73,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let result = if let Some(partner) = entry.open() {
             self.outbox.push_octets(Record::Send { association: partner.association, header }, message.octets)
         } else {
-            self.held.push_octets(Held { destination: Destination::Session(session), header }, message.octets)
+            self.held.push_octets(Held::new(Destination::Session(session), header), message.octets)
         };
         result.map_err(|_| SendError::Full)
     }
@@ -82,8 +94,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         message: OutgoingMessage<'_>,
     ) -> Result<(), SendError> {
         SendError::check(&message)?;
+        self.now = now;
         let pool = self.pool_index(pool_handle)?;
-        let held = Held { destination: Destination::Pool { pool, target }, header: MessageHeader::of(&message) };
+        let held = Held::new(Destination::Pool { pool, target }, MessageHeader::of(&message));
         self.held.push_octets(held, message.octets).map_err(|_| SendError::Full)?;
         if self.pools.get(pool).is_some_and(|pool| pool.has_elements(now)) {
             self.dispatch(now, pool);
@@ -93,22 +106,47 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         Ok(())
     }
 
-    /// Chooses elements for the messages to a pool, whose elements are known now, or known not to be.
+    /// Chooses elements for the messages to a pool, whose elements are known now, or known not to be. What there is no room
+    /// for now goes on in [`Self::dispatch_rest`].
     pub(super) fn dispatch(&mut self, now: Instant, pool: usize) {
         let waiting = |held: &Held| matches!(held.destination, Destination::Pool { pool: of, .. } if of == pool);
         while let Some(index) = self.held.position(waiting) {
-            let Some((Held { destination: Destination::Pool { target, .. }, header }, _)) = self.held.get(index) else {
+            let Some((Held { destination: Destination::Pool { target, .. }, header, .. }, octets)) =
+                self.held.get(index)
+            else {
                 return;
             };
+            if !self.outbox.is_empty() && !self.outbox.has_room(ROOM, octets.len() + MAX_POOL_HANDLE) {
+                return;
+            }
             let (target, failover) = (*target, header.failover);
-            match target {
-                Target::All | Target::AllAndSelf => self.send_to_all(now, pool, index, target),
+            let is_done = match target {
+                Target::All | Target::AllAndSelf => self.send_to_next(now, pool, index, target),
                 Target::Policy | Target::Last | Target::Element(_) => {
                     let element = self.choose(now, pool, target, failover);
                     self.carry(pool, index, element.as_ref(), failover);
+                    true
                 }
+            };
+            if is_done {
+                self.remove_held(index);
             }
-            self.remove_held(index);
+        }
+    }
+
+    /// Goes on with messages to pools for which there was no room.
+    pub(super) fn dispatch_rest(&mut self) {
+        let mut pool = None;
+        for held in self.held.records() {
+            if let Destination::Pool { pool: of, .. } = held.destination
+                && self.pools.get(of).is_some_and(|pool| pool.request == Request::None)
+            {
+                pool = Some(of);
+                break;
+            }
+        }
+        if let Some(pool) = pool {
+            self.dispatch(self.now, pool);
         }
     }
 
@@ -127,24 +165,26 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
     }
 
-    /// RFC 5352 §6.5.5, ASAP_SEND_TO_ALL.
-    fn send_to_all(&mut self, now: Instant, pool: usize, index: usize, target: Target) {
-        let mut all: heapless::Vec<PeIdentifier, ELEMENTS> = heapless::Vec::new();
-        if let Some(entry) = self.pools.get(pool) {
-            let own = self.card.as_ref().filter(|card| card.as_card().pool_handle == entry.handle());
-            let own = own.map(|card| card.sender()).filter(|_| target == Target::All);
-            for element in entry.elements(now).filter(|element| Some(element.identifier) != own) {
-                let _ = all.push(element.identifier);
+    /// RFC 5352 §6.5.5, ASAP_SEND_TO_ALL: to one element after the other; true if all have got it.
+    fn send_to_next(&mut self, now: Instant, pool: usize, index: usize, target: Target) -> bool {
+        let Some(done) = self.held.get(index).map(|(held, _)| held.done) else { return true };
+        let Some(entry) = self.pools.get(pool) else { return true };
+        let own = self.card.as_ref().filter(|card| card.as_card().pool_handle == entry.handle());
+        let own = own.map(|card| card.sender()).filter(|_| target == Target::All);
+        let left = |identifier: &PeIdentifier| Some(*identifier) > done && Some(*identifier) != own;
+        let Some(next) = entry.elements(now).map(|element| element.identifier).filter(left).min() else {
+            if done.is_none() {
+                self.hand_back(pool, None, index);
             }
+            return true;
+        };
+        let element = self.pools.get_mut(pool).and_then(|pool| pool.take(next));
+        // Another element has got its own copy.
+        self.carry(pool, index, element.as_ref(), Failover::Forbidden);
+        if let Some(held) = self.held.get_mut(index) {
+            held.done = Some(next);
         }
-        if all.is_empty() {
-            self.hand_back(pool, None, index);
-        }
-        for identifier in all {
-            let element = self.pools.get_mut(pool).and_then(|pool| pool.take(identifier));
-            // Another element has got its own copy.
-            self.carry(pool, index, element.as_ref(), Failover::Forbidden);
-        }
+        false
     }
 
     /// Gives a copy of a held message to an element, over an association that is there or one that is opened.
@@ -165,18 +205,20 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             Some((_, Some(partner))) => {
                 self.outbox.push_octets(Record::Send { association: partner.association, header }, octets).is_ok()
             }
-            Some((id, None)) => {
-                self.held.push_copy(Held { destination: Destination::Session(id), header }, index).is_ok()
-            }
+            Some((id, None)) => self.held.push_copy(Held::new(Destination::Session(id), header), index).is_ok(),
             None => {
                 let id = self.next_session();
                 // The message has its own place first: without it the association would be of no use.
-                let held = Held { destination: Destination::Session(id), header };
-                self.make_room().is_ok() && self.held.push_copy(held, index).is_ok() && {
-                    let opened = self.sessions.push(Session::new(id, pool, Kind::Carrier)).is_ok();
-                    self.open_element(self.sessions.len().saturating_sub(1), element);
-                    opened
+                let held = Held::new(Destination::Session(id), header);
+                let is_held = self.make_room().is_ok() && self.held.push_copy(held, index).is_ok();
+                let opened = is_held
+                    && self.sessions.push(Session::new(id, pool, Kind::Carrier)).is_ok()
+                    && self.open_element(self.sessions.len().saturating_sub(1), element);
+                if is_held && !opened {
+                    self.sessions.retain(|session| session.id != id);
+                    self.drop_held(id);
                 }
+                opened
             }
         };
         if !taken {
@@ -207,8 +249,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         outbox.retain(|record, octets| match record {
             Record::Send { association, header } if *association == partner.association => {
                 if header.protocol != PayloadProtocol::ASAP {
-                    let _ =
-                        held.push_octets(Held { destination: Destination::Session(session), header: *header }, octets);
+                    let _ = held.push_octets(Held::new(Destination::Session(session), *header), octets);
                 }
                 false
             }
@@ -254,7 +295,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return;
         }
         if progress == Progress::Unsent && message.failover == Failover::Allowed {
-            let held = Held { destination: Destination::Session(id), header: MessageHeader::of(message) };
+            let held = Held::new(Destination::Session(id), MessageHeader::of(message));
             if self.held.push_octets(held, message.octets).is_ok() {
                 if let SessionState::Established(partner) = state {
                     self.release(id, partner.association);
@@ -339,11 +380,15 @@ fn undelivered<const RECORDS: usize, const OCTETS: usize>(
     let header = MessageHeader::of(message);
     let record = Record::Undelivered { pool_handle_length, session, identifier, progress, header };
     let _ = outbox.push_with(record, |buffer| {
-        let needed = pool_handle.len() + message.octets.len();
-        let too_small = EncodeError::BufferTooSmall { needed, available: buffer.len() };
+        let too_small = EncodeError::BufferTooSmall { needed: pool_handle.len(), available: buffer.len() };
         let (first, rest) = buffer.split_at_mut_checked(pool_handle.len()).ok_or(too_small)?;
         first.copy_from_slice(pool_handle);
-        rest.get_mut(..message.octets.len()).ok_or(too_small)?.copy_from_slice(message.octets);
-        Ok(needed)
+        let mut length = pool_handle.len();
+        // RFC 5352 §6.7: the first portion of it, if there is no room for all.
+        for (place, octet) in rest.iter_mut().zip(message.octets) {
+            *place = *octet;
+            length += 1;
+        }
+        Ok(length)
     });
 }

@@ -111,6 +111,8 @@ pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const 
     /// Elements that are to be reported as unreachable once there is a home registrar (RFC 5352 §3.5).
     unreachable: Vec<cache::ElementKey, SESSIONS>,
     outbox: Outbox<Record, MAX_ACTIONS, OCTETS>,
+    /// The last time that it was told.
+    now: Instant,
     /// The endpoint of the last action, which borrows it.
     endpoint: Option<EndpointBuf>,
 }
@@ -153,6 +155,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             held: Outbox::new(),
             unreachable: Vec::new(),
             outbox: Outbox::new(),
+            now: Instant::ZERO,
             endpoint: None,
         }
     }
@@ -298,6 +301,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
     type Event<'a> = UserEvent<'a>;
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
         match input {
             Input::Timeout => {}
             Input::Opened { association, .. } => self.opened(now, association),
@@ -316,9 +320,14 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
         self.link_timeout(now);
         self.session_timeout(now);
         self.release_all();
+        self.dispatch_rest();
     }
 
     fn poll_action(&mut self) -> Option<Action<'_, UserEvent<'_>>> {
+        if self.outbox.is_empty() {
+            self.release_all();
+            self.dispatch_rest();
+        }
         let (record, octets) = self.outbox.pop()?;
         record.into_action(octets, &mut self.endpoint)
     }

@@ -276,7 +276,12 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn connect(&mut self, now: Instant, id: SessionId) {
         let Some(index) = self.sessions.iter().position(|session| session.id == id) else { return };
         match self.next_element(now, index) {
-            Some(element) => self.open_element(index, &element),
+            // With too much to be done already it is tried again later.
+            Some(element) => {
+                if !self.open_element(index, &element) {
+                    self.wait(now, id);
+                }
+            }
             None => {
                 let Some(session) = self.sessions.get_mut(index) else { return };
                 session.state = SessionState::Resolving;
@@ -308,16 +313,20 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         pool.select(now, &mut self.random)
     }
 
-    pub(super) fn open_element(&mut self, session: usize, element: &KnownElement) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
+    /// False if there is no room in the queue of actions.
+    pub(super) fn open_element(&mut self, session: usize, element: &KnownElement) -> bool {
+        let Some(session) = self.sessions.get_mut(session) else { return false };
         let association = self.names.next();
+        let record = Record::Open { association, purpose: Purpose::Session };
+        if self.outbox.push_with(record, |buffer| element.endpoint.pack(buffer)).is_err() {
+            return false;
+        }
         session.state = SessionState::Connecting(Partner {
             identifier: element.identifier,
             association,
             transport_use: element.transport_use,
         });
-        let record = Record::Open { association, purpose: Purpose::Session };
-        let _ = self.outbox.push_with(record, |buffer| element.endpoint.pack(buffer));
+        true
     }
 
     /// A resolution has come for the sessions of a pool, or has failed.

@@ -452,3 +452,44 @@ fn what_was_never_a_message_is_not_sent_again() {
     let second = world.opens(2);
     assert!(world.sent.iter().all(|sent| sent.to != second));
 }
+
+#[test]
+fn a_message_to_more_elements_than_there_is_room_for_at_a_time_reaches_all() {
+    let mut world = with_pool(&[1, 2, 3, 4, 5, 6]);
+    // The queue of actions is nearly full, and the adapter has not fetched any.
+    let session = world.session(FailoverMode::Automatic);
+    world.opens(1);
+    for _ in 0..14 {
+        world.user.send(session, OutgoingMessage::new(b"x")).unwrap();
+    }
+    let now = world.now;
+    world.user.send_to_pool(now, POOL, Target::All, OutgoingMessage::new(b"all")).unwrap();
+    world.act(|_, _| ());
+    // Three find room for an association beside the session; the others are told of.
+    let wanted = world.wanted();
+    assert_eq!(wanted, [1, 2, 3]);
+    for number in wanted {
+        let association = world.opens(number);
+        assert_eq!(world.texts(association), ["all"]);
+    }
+    assert_eq!(world.told("Undelivered").len(), 3);
+}
+
+#[test]
+fn an_association_that_there_is_no_room_to_ask_for_is_asked_for_later() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    world.opens(1);
+    for _ in 0..16 {
+        world.user.send(session, OutgoingMessage::new(b"x")).unwrap();
+    }
+    let now = world.now;
+    let other = world.user.open_session(now, POOL).unwrap();
+    world.user.send(other, OutgoingMessage::new(b"y")).unwrap();
+    world.act(|_, _| ());
+    assert!(world.wanted().is_empty());
+    world.wait(Duration::from_secs(1));
+    world.resolved(&[2]);
+    let second = world.opens(2);
+    assert_eq!(world.texts(second), ["y"]);
+}

@@ -119,6 +119,8 @@ pub(crate) struct UserApplication {
     to_send: bool,
     /// How often the latest requests were sent, and were answered.
     counts: VecDeque<(u64, u32, u32)>,
+    /// The message to the pool that was said just now.
+    said: Option<PoolMessage>,
     /// Whether the session's next element is waited for by the application.
     to_fail_over: bool,
     next_message: Option<Instant>,
@@ -148,6 +150,7 @@ impl UserApplication {
             next_request,
             to_send: false,
             counts,
+            said: None,
             to_fail_over: false,
             next_message,
             messages: 0,
@@ -198,7 +201,10 @@ impl UserApplication {
                     None => wanted.push(Wanted::Complaint("a request that another may have has come back".into())),
                 }
             }
-            UserEvent::Resolved(_) | UserEvent::Undelivered { .. } => {}
+            UserEvent::Undelivered { message, .. } => {
+                wanted.extend(PoolMessage::decode(message.octets).map(Wanted::CameBack));
+            }
+            UserEvent::Resolved(_) => {}
             other => wanted.push(Wanted::Note(format!("{other:?}"))),
         }
     }
@@ -256,9 +262,16 @@ impl UserApplication {
             _ => (Target::All, Aim::All, Failover::Allowed),
         };
         self.messages += 1;
-        let octets = PoolMessage { sender: self.sender, number: self.messages, aim }.encode();
+        let said = PoolMessage { sender: self.sender, number: self.messages, aim };
+        let octets = said.encode();
         let message = OutgoingMessage { failover, ..OutgoingMessage::new(&octets) };
-        let _ = user.send_to_pool(now, PoolHandle::from(self.pool.as_str()), target, message);
+        let taken = user.send_to_pool(now, PoolHandle::from(self.pool.as_str()), target, message);
+        self.said = taken.is_ok().then_some(said);
+    }
+
+    /// The message to the pool that was said since this was asked last.
+    pub(crate) fn take_said(&mut self) -> Option<PoolMessage> {
+        self.said.take()
     }
 
     /// The user thinks that its session's element does not do what it should.

@@ -27,7 +27,9 @@ fn actions(role: &Role, scenario: &Scenario) -> usize {
         Role::Registrar(_) => {
             RegistrarLimits::default().elements_per_step * (scenario.registrars + 3) + 16 * scenario.registrars + 64
         }
-        Role::Hostile | Role::Element(..) | Role::User(..) => 64,
+        Role::Hostile | Role::Element(..) => 64,
+        // A message to all elements of a pool is one for each.
+        Role::User(..) => 64 + 3 * 32,
     }
 }
 
@@ -332,6 +334,14 @@ pub(crate) fn settled(simulation: &mut Simulation<'_>, before: &[u64]) {
         };
         if hunts && finds(node) {
             violations.push((Some(NodeId(id)), "it still looks for a registrar".into()));
+        }
+    }
+    if simulation.truth.quiet_for(simulation.now) >= EXTENSION_US && !registrars.is_empty() {
+        let now = simulation.now;
+        for id in simulation.ledger.vanished(now - 55_000_000..now - 30_000_000) {
+            if simulation.nodes.get(id.0).is_some_and(finds) {
+                violations.push((Some(id), "a message to its pool has neither arrived nor come back".into()));
+            }
         }
     }
     let pools: BTreeSet<&[u8]> = table.keys().map(|(pool, _)| pool.as_slice()).collect();

@@ -72,7 +72,11 @@ pub(crate) enum Wanted {
         message: PoolMessage,
         element: PeIdentifier,
     },
-    /// A user's application is told that one was not sent.
+    /// A user's application has said a message to its pool.
+    Said(PoolMessage),
+    /// It is told that one has not arrived, as far as is known.
+    CameBack(PoolMessage),
+    /// It is told that one was not sent.
     Unsent {
         message: PoolMessage,
         element: Option<PeIdentifier>,
@@ -358,7 +362,9 @@ impl Node {
             },
             Role::User(user, application) => loop {
                 drain(&mut **user, wanted, |event, wanted| application.event(now, event, wanted));
-                if !application.act(user, now) {
+                let goes_on = application.act(user, now);
+                wanted.extend(application.take_said().map(Wanted::Said));
+                if !goes_on {
                     break;
                 }
             },

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use rserpool::wire::{
     PeIdentifier, Policy, PoolElement, RegistrationLife, ServerIdentifier, Transport, TransportUse, Unknown,
@@ -66,6 +67,10 @@ impl PoolMessage {
 /// What has become of a message.
 #[derive(Debug, Default)]
 struct Fate {
+    /// By whom it was said, and when.
+    said: Option<(NodeId, u64)>,
+    /// Its user was told that it did not arrive, as far as is known.
+    came_back: bool,
     /// Which elements have got it.
     delivered: Vec<PeIdentifier>,
     /// It came back as not sent, to this element or to any.
@@ -93,6 +98,23 @@ impl Ledger {
             self.0.pop_first();
         }
         self.0.entry((message.number, message.sender)).or_default()
+    }
+
+    /// A user has said a message.
+    pub(crate) fn said(&mut self, message: PoolMessage, by: NodeId, now: u64) {
+        self.fate(message).said = Some((by, now));
+    }
+
+    /// A message has come back, and it is not known whether it has arrived.
+    pub(crate) fn came_back(&mut self, message: PoolMessage) {
+        self.fate(message).came_back = true;
+    }
+
+    /// Who has said a message at such a time of which nothing was ever heard again.
+    pub(crate) fn vanished(&self, said: Range<u64>) -> impl Iterator<Item = NodeId> {
+        let gone = |fate: &&Fate| fate.delivered.is_empty() && fate.unsent.is_empty() && !fate.came_back;
+        let fates = self.0.values().filter(gone).filter_map(|fate| fate.said);
+        fates.filter(move |(_, at)| said.contains(at)).map(|(by, _)| by)
     }
 
     /// An element has got a message; what is wrong with that, if anything is.

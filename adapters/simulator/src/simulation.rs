@@ -91,7 +91,7 @@ pub(crate) struct Simulation<'s> {
     pub(crate) sent: Vec<u64>,
     pub(crate) sent_before: Vec<u64>,
     pub(crate) violations: Vec<String>,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     wanted: Vec<Wanted>,
 }
 
@@ -338,6 +338,8 @@ impl<'s> Simulation<'s> {
             Wanted::TakenOver(target) => self.check_takeover(id, target),
             Wanted::Leave => self.vanish(id, Vanishing::InOrder),
             Wanted::Complaint(wrong) => self.violated(Some(id), &wrong),
+            Wanted::Said(message) => self.ledger.said(message, id, self.now),
+            Wanted::CameBack(message) => self.ledger.came_back(message),
             Wanted::Delivered { message, element } => {
                 if let Some(wrong) = self.ledger.delivered(message, element) {
                     self.violated(Some(id), wrong);
