@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use polling::{Event, Events, Poller};
-use rserpool::{Instant, Machine};
+use rserpool::{Instant, Machine, Purpose};
 use rserpool_sockets::{MulticastOptions, Sockets};
-use rserpool_transport::{Application, Flow, Listen, Node, Options, SocketIndex};
+use rserpool_transport::{Application, Flow, Listen, Node, Options, SctpConfig, SocketIndex};
 
 /// Wakes a driver from another thread.
 #[derive(Clone, Debug)]
@@ -81,6 +81,26 @@ impl<M: Machine> Driver<M> {
         self.node.listen(&mut self.sockets, listen)
     }
 
+    /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no SCTP.
+    #[cfg(target_os = "linux")]
+    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
+        self.sockets.use_kernel(config)
+    }
+
+    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's SCTP is not in use, or the addresses cannot be had.
+    #[cfg(target_os = "linux")]
+    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        self.sockets.listen_kernel(addresses, port, purposes)
+    }
+
     /// Sends and hears announcements.
     ///
     /// # Errors
@@ -130,9 +150,9 @@ impl<M: Machine> Driver<M> {
     /// A socket cannot be used any more.
     pub fn finish(&mut self, limit: Duration) -> io::Result<()> {
         let end = self.now() + limit;
-        self.node.close(self.now());
+        self.node.close(self.now(), &mut self.sockets);
         self.sockets.transmit(&mut self.node);
-        while !self.node.is_closed() && self.now() < end {
+        while !self.node.is_closed(&mut self.sockets) && self.now() < end {
             self.wait(Some(end.since(self.now())), None)?;
             self.sockets.transmit(&mut self.node);
         }

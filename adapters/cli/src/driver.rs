@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use clap::ValueEnum;
-use rserpool::{Instant, Machine};
+use rserpool::{Instant, Machine, Purpose};
 use rserpool_blocking::{Application, Listen, MulticastOptions, Options};
 
 /// Which adapter runs a machine.
@@ -77,6 +77,32 @@ impl<M: Machine> Driver<M> {
             Self::Blocking(driver) => driver.listen(listen),
             Self::Tokio(_, driver) => driver.listen(listen),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn use_kernel(&mut self, options: &Options) -> io::Result<()> {
+        match self {
+            Self::Blocking(driver) => driver.use_kernel(&options.sctp),
+            Self::Tokio(_, driver) => driver.use_kernel(&options.sctp),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        match self {
+            Self::Blocking(driver) => driver.listen_kernel(addresses, port, purposes),
+            Self::Tokio(_, driver) => driver.listen_kernel(addresses, port, purposes),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn use_kernel(&mut self, _options: &Options) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn listen_kernel(&mut self, _: &[IpAddr], _: u16, _: &[Purpose]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {

@@ -12,7 +12,6 @@ use tracing::{info, warn};
 
 use crate::args::{ElementArgs, Service};
 use crate::counter::Counter;
-use crate::driver::Driver;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -30,15 +29,15 @@ const DEREGISTRATION: Duration = Duration::from_secs(3);
 pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let listen = match &args.listen {
         Some(endpoint) => endpoint.clone(),
-        None => default_listen(towards(args)?, args.node.encap_port)?,
+        None => default_listen(args)?,
     };
     let identifier = args.id.map_or_else(|| node::random().map(|number| (number >> 32) as u32 | 1), Ok)?;
     let port = match listen.port {
         Some(port) => port,
         None => 49_152 + (node::random()? % 16_000) as u16,
     };
-    let transport = UserTransport::sctp(&[listen.address()?], port, TransportUse::DataPlusControl)
-        .ok_or_else(|| Failure::Usage(format!("{listen} has no address")))?;
+    let transport = UserTransport::sctp(&listen.addresses, port, TransportUse::DataPlusControl)
+        .ok_or_else(|| Failure::Usage(format!("{listen} has no address, or too many")))?;
     let mut config = ElementConfig::new(args.pool.as_bytes(), PeIdentifier(identifier), transport)
         .map_err(|error| Failure::Usage(format!("--pool {}: {error}", args.pool)))?;
     config.policy = with_load(args.policy, args.load)?;
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let mut options = node::options(&args.node);
     settings::element(&args.node.settings, &mut config, &mut options)?;
 
-    let mut driver = Driver::new(args.node.adapter, Element::new(config), &options)?;
+    let mut driver = node::driver(&args.node, Element::new(config), &options, args.registrar.iter().chain([&listen]))?;
     let purposes = [Purpose::Asap, Purpose::Session];
     let address = node::listen(&mut driver, &listen, port, args.node.encap_port, &purposes)?;
     node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
@@ -83,11 +82,12 @@ fn towards(args: &ElementArgs) -> Result<IpAddr, Failure> {
 
 /// The address towards the registrar with the usual UDP port. On loopback, where several may want that port, any address
 /// where it is free.
-fn default_listen(registrar: IpAddr, encap_port: u16) -> Result<EndpointArg, Failure> {
-    let address = node::address_towards(registrar)?;
-    let is_free = |address: &IpAddr| std::net::UdpSocket::bind((*address, encap_port)).is_ok();
+fn default_listen(args: &ElementArgs) -> Result<EndpointArg, Failure> {
+    let address = node::address_towards(towards(args)?)?;
+    let scheme = args.registrar.first().map_or(Scheme::SctpOverUdp, |registrar| registrar.scheme);
+    let is_free = |address: &IpAddr| std::net::UdpSocket::bind((*address, args.node.encap_port)).is_ok();
     let address = match address {
-        IpAddr::V4(v4) if v4.is_loopback() && !is_free(&address) => (0..64)
+        IpAddr::V4(v4) if scheme == Scheme::SctpOverUdp && v4.is_loopback() && !is_free(&address) => (0..64)
             .find_map(|_| {
                 let [_, a, b, c] = (node::random().ok()? as u32).to_be_bytes();
                 Some(IpAddr::from([127, a, b, c.clamp(1, 254)])).filter(is_free)
@@ -95,7 +95,7 @@ fn default_listen(registrar: IpAddr, encap_port: u16) -> Result<EndpointArg, Fai
             .unwrap_or(address),
         other => other,
     };
-    Ok(EndpointArg { scheme: Scheme::SctpOverUdp, addresses: vec![address], port: None, udp_port: None })
+    Ok(EndpointArg { scheme, addresses: vec![address], port: None, udp_port: None })
 }
 
 fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'static>, Failure> {

@@ -119,30 +119,30 @@ impl fmt::Display for EndpointArg {
 }
 
 impl EndpointArg {
-    /// The one address of an SCTP over UDP endpoint, all that this build can use.
+    /// Its first address.
     pub(crate) fn address(&self) -> Result<IpAddr, Failure> {
-        match self.scheme {
-            Scheme::SctpOverUdp => {}
-            Scheme::Sctp => {
-                return Err(Failure::Transport(format!(
-                    "{self}: the kernel's SCTP is not available here; use SCTP over UDP: sctp+udp://ADDRESS:PORT"
-                )));
-            }
-            Scheme::Tcp => {
-                return Err(Failure::Transport(format!("{self}: TCP is not available; use sctp+udp://ADDRESS:PORT")));
-            }
+        if self.scheme == Scheme::Tcp {
+            return Err(Failure::Transport(format!("{self}: TCP is not available; use sctp+udp://ADDRESS:PORT")));
         }
         self.addresses.first().copied().ok_or_else(|| Failure::Usage(format!("{self} has no address")))
     }
 
-    /// Each address as an endpoint of its own: registrars behind one name, of which any will do.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
-        self.addresses.iter().map(|address| Self { addresses: vec![*address], ..self.clone() })
+    /// Each registrar that it is, if any will do: those behind the addresses of one name, but with the kernel's SCTP
+    /// several addresses are those of one registrar.
+    pub(crate) fn each(&self) -> Vec<Self> {
+        match self.scheme {
+            Scheme::Sctp => vec![self.clone()],
+            Scheme::SctpOverUdp | Scheme::Tcp => {
+                self.addresses.iter().map(|address| Self { addresses: vec![*address], ..self.clone() }).collect()
+            }
+        }
     }
 
     /// The endpoint as the machines see it.
     pub(crate) fn to_endpoint(&self, default_port: u16) -> Result<EndpointBuf, Failure> {
-        Ok(EndpointBuf::single(Protocol::Sctp, self.address()?, self.port.unwrap_or(default_port)))
+        let (first, port) = (self.address()?, self.port.unwrap_or(default_port));
+        let all = EndpointBuf::new(Protocol::Sctp, &self.addresses, port).filter(|_| self.scheme == Scheme::Sctp);
+        Ok(all.unwrap_or_else(|| EndpointBuf::single(Protocol::Sctp, first, port)))
     }
 }
 
@@ -169,8 +169,10 @@ mod tests {
         let endpoint: EndpointArg = "sctp+udp://localhost:3863/9899".parse().unwrap();
         assert!(endpoint.addresses.contains(&IpAddr::from([127, 0, 0, 1])));
         assert!(endpoint.addresses.iter().all(IpAddr::is_loopback));
-        assert_eq!(endpoint.each().count(), endpoint.addresses.len());
-        assert_eq!(endpoint.each().next().unwrap().port, Some(3863));
+        assert_eq!(endpoint.each().len(), endpoint.addresses.len());
+        assert_eq!(endpoint.each()[0].port, Some(3863));
+        let multi_homed: EndpointArg = "sctp://10.1.0.1,10.2.0.1".parse().unwrap();
+        assert_eq!(multi_homed.each(), [multi_homed.clone()]);
     }
 
     #[test]

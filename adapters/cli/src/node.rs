@@ -9,7 +9,7 @@ use rserpool_blocking::{Listen, MulticastOptions, Options};
 
 use crate::args::NodeArgs;
 use crate::driver::{Driver, Waker};
-use crate::endpoint::EndpointArg;
+use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 
 /// The driver's options without settings.
@@ -17,6 +17,25 @@ pub(crate) fn options(args: &NodeArgs) -> Options {
     let mut options = Options::default();
     options.encapsulation_port = args.encap_port;
     options
+}
+
+/// A driver for a machine that has to do with these endpoints. If one of them is the kernel's SCTP all associations are.
+pub(crate) fn driver<'a, M: Machine>(
+    args: &NodeArgs,
+    machine: M,
+    options: &Options,
+    endpoints: impl IntoIterator<Item = &'a EndpointArg>,
+) -> Result<Driver<M>, Failure> {
+    let mut driver = Driver::new(args.adapter, machine, options)?;
+    if let Some(endpoint) = endpoints.into_iter().find(|endpoint| endpoint.scheme == Scheme::Sctp) {
+        driver.use_kernel(options).map_err(|error| {
+            Failure::Transport(format!(
+                "{endpoint}: the kernel's SCTP is not available here ({error}); use SCTP over UDP: \
+                 sctp+udp://ADDRESS:PORT"
+            ))
+        })?;
+    }
+    Ok(driver)
 }
 
 /// Has a driver listen at an endpoint.
@@ -29,6 +48,12 @@ pub(crate) fn listen<M: Machine>(
 ) -> Result<SocketAddr, Failure> {
     let (address, udp_port) = (endpoint.address()?, endpoint.udp_port.unwrap_or(encap_port));
     let sctp_port = endpoint.port.unwrap_or(default_port);
+    if endpoint.scheme == Scheme::Sctp {
+        return match driver.listen_kernel(&endpoint.addresses, sctp_port, purposes) {
+            Ok(()) => Ok(SocketAddr::new(address, sctp_port)),
+            Err(error) => Err(Failure::Transport(format!("{endpoint}: SCTP port {sctp_port} cannot be had: {error}"))),
+        };
+    }
     driver.listen(Listen { address, udp_port, sctp_port, purposes }).map_err(|error| {
         Failure::Transport(format!(
             "{endpoint}: UDP port {udp_port} of {address} cannot be had: {error}; give another address, or another UDP \

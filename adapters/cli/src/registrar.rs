@@ -7,7 +7,6 @@ use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 
 use crate::args::RegistrarArgs;
-use crate::driver::Driver;
 use crate::endpoint::{ENRP_PORT, EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -32,7 +31,8 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let mut options = node::options(&args.node);
     settings::registrar(&args.node.settings, &mut config, &mut options)?;
 
-    let mut driver = Driver::new(args.node.adapter, Registrar::new(config), &options)?;
+    let mut driver =
+        node::driver(&args.node, Registrar::new(config), &options, asap.iter().chain(&enrp).chain(&args.peer))?;
     for endpoint in &asap {
         node::listen(&mut driver, endpoint, ASAP_PORT, args.node.encap_port, &[Purpose::Asap])?;
         info!(%endpoint, "serving elements and users");

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use crate::args::ResolveArgs;
 use crate::decode::json::{policy, transport};
-use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node;
 use crate::settings;
@@ -20,7 +19,7 @@ pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
     config.items = args.items;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = Driver::new(args.node.adapter, User::new(config), &options)?;
+    let mut driver = node::driver(&args.node, User::new(config), &options, &args.registrar)?;
     node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
         machine.add_registrar(endpoint)
     })?;

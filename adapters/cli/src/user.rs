@@ -11,7 +11,6 @@ use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
 use crate::args::UserArgs;
-use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
 use crate::settings;
@@ -29,7 +28,7 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     config.updates = Updates::Asked;
     let mut options = node::options(&args.node);
     settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = Driver::new(args.node.adapter, User::new(config), &options)?;
+    let mut driver = node::driver(&args.node, User::new(config), &options, &args.registrar)?;
     node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
         machine.add_registrar(endpoint)
     })?;

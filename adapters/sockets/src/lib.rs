@@ -1,15 +1,18 @@
 //! The UDP sockets of an adapter, without a way to wait for them, which each adapter has of its own: binding, reading in
 //! bursts, learning what could not be delivered, and the multicast groups of announcements.
 
+#[cfg(target_os = "linux")]
+pub mod kernel;
 mod multicast;
 #[cfg(target_os = "linux")]
 mod unreachable;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rserpool::{Instant, MulticastGroup};
-use rserpool_transport::{Node, SocketIndex};
+use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
+use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
 
 pub use self::multicast::{Groups, MulticastOptions};
 
@@ -19,17 +22,24 @@ const DATAGRAM: usize = 65_535;
 /// How many datagrams are read from one socket before the others and the timers have their turn.
 const BURST: usize = 256;
 
-/// What a socket is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    Sctp,
-    Group(MulticastGroup),
+/// A socket, and what it is for.
+#[derive(Debug)]
+enum Source {
+    /// SCTP over UDP.
+    Udp(UdpSocket),
+    /// Announcements.
+    Group(UdpSocket, MulticastGroup),
+    /// One of the kernel's SCTP, by its place there.
+    #[cfg(target_os = "linux")]
+    Kernel(usize),
 }
 
 /// Sockets, by their numbers.
 #[derive(Debug)]
 pub struct Sockets {
-    sockets: Vec<(UdpSocket, Use)>,
+    sources: Vec<Source>,
+    #[cfg(target_os = "linux")]
+    kernel: Option<kernel::KernelSctp>,
     /// Where multicast datagrams are sent from and to.
     groups: Groups,
     buffer: Box<[u8]>,
@@ -37,35 +47,103 @@ pub struct Sockets {
 
 impl Default for Sockets {
     fn default() -> Self {
-        Self { sockets: Vec::new(), groups: Groups::default(), buffer: vec![0; DATAGRAM].into_boxed_slice() }
+        Self {
+            sources: Vec::new(),
+            #[cfg(target_os = "linux")]
+            kernel: None,
+            groups: Groups::default(),
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+        }
     }
 }
 
 impl rserpool_transport::Sockets for Sockets {
     /// Binds a socket, or finds the one that is bound there already.
     fn bind(&mut self, address: SocketAddr) -> io::Result<SocketIndex> {
-        let bound = |(socket, used): &(UdpSocket, Use)| {
-            *used == Use::Sctp && address.port() != 0 && socket.local_addr().is_ok_and(|local| local == address)
+        let is_there = |source: &Source| match source {
+            Source::Udp(socket) => address.port() != 0 && socket.local_addr().is_ok_and(|local| local == address),
+            _ => false,
         };
-        if let Some(index) = self.sockets.iter().position(bound) {
+        if let Some(index) = self.sources.iter().position(is_there) {
             return Ok(SocketIndex(index));
         }
         let socket = UdpSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
         #[cfg(target_os = "linux")]
         unreachable::enable(&socket);
-        self.add(socket, Use::Sctp)
+        self.sources.push(Source::Udp(socket));
+        Ok(SocketIndex(self.sources.len() - 1))
     }
 
     fn local_address(&self, index: SocketIndex) -> Option<SocketAddr> {
-        self.sockets.get(index.0)?.0.local_addr().ok()
+        match self.sources.get(index.0)? {
+            Source::Udp(socket) | Source::Group(socket, _) => socket.local_addr().ok(),
+            #[cfg(target_os = "linux")]
+            Source::Kernel(_) => None,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Opening {
+        let Some(kernel) = &mut self.kernel else { return Opening::OverUdp };
+        let opened = kernel.open(purpose, remote);
+        self.watch_kernel();
+        opened.map_or(Opening::Failed, Opening::Direct)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send(&mut self, association: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
+        self.kernel.as_mut().ok_or(SendError::Closed)?.send(association, message)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn end(&mut self, association: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
+        self.kernel.as_mut().map(|kernel| kernel.end(association, how)).unwrap_or_default()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_closed(&self) -> bool {
+        self.kernel.as_ref().is_none_or(kernel::KernelSctp::is_empty)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_event(&mut self) -> Option<DirectEvent> {
+        self.kernel.as_mut()?.poll_event()
     }
 }
 
 impl Sockets {
-    fn add(&mut self, socket: UdpSocket, used: Use) -> io::Result<SocketIndex> {
-        socket.set_nonblocking(true)?;
-        self.sockets.push((socket, used));
-        Ok(SocketIndex(self.sockets.len() - 1))
+    /// From now on associations are the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// It has no SCTP.
+    #[cfg(target_os = "linux")]
+    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
+        kernel::KernelSctp::probe()?;
+        self.kernel = Some(kernel::KernelSctp::new(config.clone()));
+        Ok(())
+    }
+
+    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's SCTP is not in use, or the addresses cannot be had.
+    #[cfg(target_os = "linux")]
+    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        let kernel = self.kernel.as_mut().ok_or_else(|| io::Error::other("the kernel's SCTP is not in use"))?;
+        kernel.listen(addresses, port, purposes)?;
+        self.watch_kernel();
+        Ok(())
+    }
+
+    /// The kernel's sockets are waited for like the others.
+    #[cfg(target_os = "linux")]
+    fn watch_kernel(&mut self) {
+        let known = self.sources.iter().filter(|source| matches!(source, Source::Kernel(_))).count();
+        let all = self.kernel.as_ref().map_or(0, kernel::KernelSctp::sockets);
+        self.sources.extend((known..all).map(Source::Kernel));
     }
 
     /// Joins the multicast groups of announcements, to hear them and to send them.
@@ -76,28 +154,21 @@ impl Sockets {
     pub fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {
         for (group, address) in options.groups() {
             let socket = multicast::listen(address, options)?;
-            self.add(socket, Use::Group(group))?;
+            socket.set_nonblocking(true)?;
+            self.sources.push(Source::Group(socket, group));
         }
         self.groups = Groups::new(options)?;
         Ok(())
     }
 
-    /// How many there are.
+    /// A socket, to be waited for. There are more of them as time goes by, and never less.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.sockets.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.sockets.is_empty()
-    }
-
-    /// A socket, to be waited for.
-    #[must_use]
-    pub fn get(&self, index: SocketIndex) -> Option<&UdpSocket> {
-        self.sockets.get(index.0).map(|(socket, _)| socket)
+    pub fn get(&self, index: SocketIndex) -> Option<BorrowedFd<'_>> {
+        Some(match self.sources.get(index.0)? {
+            Source::Udp(socket) | Source::Group(socket, _) => socket.as_fd(),
+            #[cfg(target_os = "linux")]
+            Source::Kernel(place) => self.kernel.as_ref()?.socket(*place)?.as_fd(),
+        })
     }
 
     /// Reads what has come to a socket, up to a limit, and what could not be delivered, and hands it to a node. True if
@@ -112,7 +183,15 @@ impl Sockets {
         index: SocketIndex,
         node: &mut Node<M>,
     ) -> io::Result<bool> {
-        let Some((socket, used)) = self.sockets.get(index.0) else { return Ok(false) };
+        let (socket, group) = match self.sources.get(index.0) {
+            Some(Source::Udp(socket)) => (socket, None),
+            Some(Source::Group(socket, group)) => (socket, Some(*group)),
+            #[cfg(target_os = "linux")]
+            Some(Source::Kernel(place)) => {
+                return self.kernel.as_mut().map_or(Ok(false), |kernel| kernel.receive(*place));
+            }
+            None => return Ok(false),
+        };
         #[cfg(target_os = "linux")]
         for _ in 0..BURST {
             let Some((to, length)) = unreachable::next(socket, &mut self.buffer) else { break };
@@ -122,9 +201,9 @@ impl Sockets {
             match socket.recv_from(&mut self.buffer) {
                 Ok((length, from)) => {
                     let octets = self.buffer.get(..length).unwrap_or_default();
-                    match used {
-                        Use::Sctp => node.handle_datagram(now, index, from, octets),
-                        Use::Group(group) => node.handle_announcement(now, *group, from, octets),
+                    match group {
+                        None => node.handle_datagram(now, index, from, octets),
+                        Some(group) => node.handle_announcement(now, group, from, octets),
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -140,7 +219,7 @@ impl Sockets {
     /// announcements come again.
     pub fn transmit<M: rserpool::Machine>(&mut self, node: &mut Node<M>) {
         while let Some(transmit) = node.poll_transmit() {
-            if let Some((socket, _)) = self.sockets.get(transmit.socket.0) {
+            if let Some(Source::Udp(socket)) = self.sources.get(transmit.socket.0) {
                 send(socket, transmit.to, &transmit.octets);
             }
         }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rserpool::{Instant, Machine};
+use rserpool::{Instant, Machine, Purpose};
 use rserpool_sockets::{MulticastOptions, Sockets};
-use rserpool_transport::{Application, Flow, Listen, Node, Options, SocketIndex};
+use rserpool_transport::{Application, Flow, Listen, Node, Options, SctpConfig, SocketIndex};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -83,6 +83,26 @@ impl<M: Machine> Driver<M> {
         self.node.listen(&mut self.sockets, listen)
     }
 
+    /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no SCTP.
+    #[cfg(target_os = "linux")]
+    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
+        self.sockets.use_kernel(config)
+    }
+
+    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's SCTP is not in use, or the addresses cannot be had.
+    #[cfg(target_os = "linux")]
+    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        self.sockets.listen_kernel(addresses, port, purposes)
+    }
+
     /// Sends and hears announcements.
     ///
     /// # Errors
@@ -119,9 +139,9 @@ impl<M: Machine> Driver<M> {
     /// A socket cannot be used any more.
     pub async fn finish(&mut self, limit: Duration) -> io::Result<()> {
         let end = self.now() + limit;
-        self.node.close(self.now());
+        self.node.close(self.now(), &mut self.sockets);
         self.sockets.transmit(&mut self.node);
-        while !self.node.is_closed() && self.now() < end {
+        while !self.node.is_closed(&mut self.sockets) && self.now() < end {
             self.wait(Some(end), None).await?;
             self.sockets.transmit(&mut self.node);
         }
@@ -137,7 +157,8 @@ impl<M: Machine> Driver<M> {
     /// Waits for sockets, timers or a wake-up, and hands on what came.
     async fn wait(&mut self, limit: Option<Instant>, deadline: Option<Instant>) -> io::Result<()> {
         while let Some(socket) = self.sockets.get(SocketIndex(self.watched.len())) {
-            self.watched.push(UdpSocket::from_std(socket.try_clone()?)?);
+            // Whatever it is, waiting for it is the same.
+            self.watched.push(UdpSocket::from_std(socket.try_clone_to_owned()?.into())?);
         }
         let now = self.now();
         let until = [self.node.poll_timeout(now), deadline, limit].into_iter().flatten().min();

@@ -18,6 +18,13 @@ pub struct Undelivered {
 }
 
 impl Undelivered {
+    /// A copy of a message that has not arrived.
+    #[must_use]
+    pub fn new(message: &OutgoingMessage<'_>, progress: Progress) -> Self {
+        let OutgoingMessage { protocol, stream, delivery, failover, octets } = *message;
+        Self { protocol, stream, delivery, failover, octets: Bytes::copy_from_slice(octets), progress }
+    }
+
     /// The message, as it was sent.
     #[must_use]
     pub fn message(&self) -> OutgoingMessage<'_> {
@@ -42,11 +49,8 @@ pub(crate) struct Pending {
 impl Pending {
     /// Keeps a copy of a message, and gives it a number.
     pub(crate) fn add(&mut self, message: &OutgoingMessage<'_>) -> u64 {
-        let OutgoingMessage { protocol, stream, delivery, failover, octets } = *message;
-        let octets = Bytes::copy_from_slice(octets);
         self.last += 1;
-        let kept = Undelivered { protocol, stream, delivery, failover, octets, progress: Progress::Unsent };
-        self.messages.push_back((self.last, kept));
+        self.messages.push_back((self.last, Undelivered::new(message, Progress::Unsent)));
         self.last
     }
 

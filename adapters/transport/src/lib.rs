@@ -18,7 +18,7 @@ pub use self::delivery::Undelivered;
 pub use self::endpoint::{
     AssociationHandle, Event, LocalPort, OpenError, SctpOverUdp, SendError, SocketIndex, Transmit,
 };
-pub use self::node::{Application, Flow, Listen, Node, Options, Sockets};
+pub use self::node::{Application, DirectEvent, DirectHandle, Flow, Listen, Node, Opening, Options, Sockets};
 
 /// The UDP port that SCTP packets are sent to unless something else is known (RFC 6951 §5.1).
 pub const ENCAPSULATION_PORT: u16 = 9899;

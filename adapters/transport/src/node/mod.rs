@@ -7,15 +7,20 @@
 //!                                                     └────── commands ──────┘
 //! ```
 
+mod direct;
 mod ports;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use rserpool::wire::PayloadProtocol;
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, Protocol, Purpose,
+    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
+    Protocol, Purpose,
 };
+
+pub use self::direct::{DirectEvent, DirectHandle};
 
 use self::ports::Ports;
 use crate::ENCAPSULATION_PORT;
@@ -92,6 +97,53 @@ pub trait Sockets {
 
     /// Where one is bound.
     fn local_address(&self, socket: SocketIndex) -> Option<SocketAddr>;
+
+    /// Opens an association that the sockets carry by themselves, if they do so for this purpose.
+    fn open(&mut self, _purpose: Purpose, _remote: Endpoint<'_>) -> Opening {
+        Opening::OverUdp
+    }
+
+    /// Sends a message on such an association.
+    ///
+    /// # Errors
+    ///
+    /// The message was not taken.
+    fn send(&mut self, _association: DirectHandle, _message: &OutgoingMessage<'_>) -> Result<(), SendError> {
+        Err(SendError::Closed)
+    }
+
+    /// Ends such an association, in order, or at once; then it gives what has not arrived. No event follows.
+    fn end(&mut self, _association: DirectHandle, _how: CloseReason) -> Vec<Undelivered> {
+        Vec::new()
+    }
+
+    /// Whether no such association is left, those that are being closed included.
+    fn is_closed(&self) -> bool {
+        true
+    }
+
+    /// What has happened to such associations.
+    fn poll_event(&mut self) -> Option<DirectEvent> {
+        None
+    }
+}
+
+/// Who opens an association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The sockets carry it themselves.
+    Direct(DirectHandle),
+    /// It is SCTP over UDP.
+    OverUdp,
+    /// Nobody can.
+    Failed,
+}
+
+/// Who carries an association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Handle {
+    Udp(AssociationHandle),
+    Direct(DirectHandle),
 }
 
 /// A machine and its associations.
@@ -100,8 +152,8 @@ pub struct Node<M> {
     machine: Box<M>,
     transport: SctpOverUdp,
     ports: Ports,
-    handles: HashMap<AssociationId, AssociationHandle>,
-    names: HashMap<AssociationHandle, AssociationId>,
+    handles: HashMap<AssociationId, Handle>,
+    names: HashMap<Handle, AssociationId>,
     next_accepted: u32,
     /// What the machine has to be told as soon as it has said all.
     failures: VecDeque<(AssociationId, Failure)>,
@@ -209,7 +261,7 @@ impl<M: Machine> Node<M> {
             }
             // What the application hears now it has not had its say on.
             let is_news = self.carry_out(now, sockets, application);
-            if !self.pass_on(now) && !is_news {
+            if !self.pass_on(now, sockets) && !is_news {
                 self.unfinished = false;
                 break;
             }
@@ -218,9 +270,12 @@ impl<M: Machine> Node<M> {
     }
 
     /// Closes all associations in order. The adapter goes on for a while, until [`Self::is_closed`].
-    pub fn close(&mut self, now: Instant) {
+    pub fn close(&mut self, now: Instant, sockets: &mut impl Sockets) {
         for handle in self.names.keys().copied().collect::<Vec<_>>() {
-            self.transport.close(now, handle);
+            match handle {
+                Handle::Udp(handle) => self.transport.close(now, handle),
+                Handle::Direct(handle) => _ = sockets.end(handle, CloseReason::Shutdown),
+            }
         }
         self.handles.clear();
         self.names.clear();
@@ -228,13 +283,13 @@ impl<M: Machine> Node<M> {
     }
 
     /// Whether no association is left.
-    pub fn is_closed(&mut self) -> bool {
-        while self.transport.poll_event().is_some() {}
-        self.transport.is_empty()
+    pub fn is_closed(&mut self, sockets: &mut impl Sockets) -> bool {
+        while self.transport.poll_event().is_some() || sockets.poll_event().is_some() {}
+        self.transport.is_empty() && sockets.is_closed()
     }
 
     /// Passes one event of the transport, or one failure, on to the machine; false if there is none.
-    fn pass_on(&mut self, now: Instant) -> bool {
+    fn pass_on(&mut self, now: Instant, sockets: &mut impl Sockets) -> bool {
         if let Some((association, failure)) = self.failures.pop_front() {
             let input = match &failure {
                 Failure::Open => Input::OpenFailed { association },
@@ -244,51 +299,94 @@ impl<M: Machine> Node<M> {
             self.machine.handle(now, input);
             return true;
         }
+        if let Some(event) = sockets.poll_event() {
+            self.direct_event(now, event);
+            return true;
+        }
         let Some(event) = self.transport.poll_event() else { return false };
-        let ended = |this: &mut Self, handle| {
-            let association = this.names.remove(&handle)?;
-            this.handles.remove(&association);
-            Some(association)
-        };
         match event {
             Event::Opened(handle) => {
-                if let (Some(association), Some(peer)) = (self.names.get(&handle), self.transport.peer(handle)) {
-                    let (address, port) = (peer.0.ip(), peer.1);
-                    let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[address], port };
-                    self.machine.handle(now, Input::Opened { association: *association, peer });
+                if let Some((from, port)) = self.transport.peer(handle) {
+                    self.opened(now, Handle::Udp(handle), &[from.ip()], port);
                 }
             }
-            Event::OpenFailed(handle) => {
-                if let Some(association) = ended(self, handle) {
-                    self.machine.handle(now, Input::OpenFailed { association });
-                }
-            }
-            Event::Accepted { association: handle, peer, port, .. } => {
+            Event::OpenFailed(handle) => self.open_failed(now, Handle::Udp(handle)),
+            Event::Accepted { association, peer, port, .. } => {
                 self.ports.learn(peer, port);
-                let association = AssociationId::accepted(self.next_accepted);
-                self.next_accepted = self.next_accepted.wrapping_add(1);
-                self.handles.insert(association, handle);
-                self.names.insert(handle, association);
-                let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[peer.ip()], port };
-                self.machine.handle(now, Input::Accepted { association, peer });
+                self.accepted(now, Handle::Udp(association), &[peer.ip()], port);
             }
-            Event::Closed { association: handle, reason } => {
-                if let Some(association) = ended(self, handle) {
-                    self.machine.handle(now, Input::Closed { association, reason });
-                }
-            }
-            Event::Undelivered { association: handle, message } => {
-                if let Some(association) = self.names.get(&handle) {
-                    self.machine.handle(now, undelivered_on(*association, &message));
-                }
-            }
-            Event::Message { association: handle, protocol, octets } => {
-                if let Some(association) = self.names.get(&handle) {
-                    self.machine.handle(now, Input::Message { association: *association, protocol, octets: &octets });
-                }
+            Event::Closed { association, reason } => self.closed(now, Handle::Udp(association), reason),
+            Event::Undelivered { association, message } => self.undelivered(now, Handle::Udp(association), message),
+            Event::Message { association, protocol, octets } => {
+                self.message(now, Handle::Udp(association), protocol, &octets);
             }
         }
         true
+    }
+
+    fn direct_event(&mut self, now: Instant, event: DirectEvent) {
+        match event {
+            DirectEvent::Opened { association, addresses, port } => {
+                self.opened(now, Handle::Direct(association), &addresses, port);
+            }
+            DirectEvent::OpenFailed { association } => self.open_failed(now, Handle::Direct(association)),
+            DirectEvent::Accepted { association, addresses, port } => {
+                self.accepted(now, Handle::Direct(association), &addresses, port);
+            }
+            DirectEvent::Closed { association, reason } => self.closed(now, Handle::Direct(association), reason),
+            DirectEvent::Undelivered { association, message } => {
+                self.undelivered(now, Handle::Direct(association), message);
+            }
+            DirectEvent::Message { association, protocol, octets } => {
+                self.message(now, Handle::Direct(association), protocol, &octets);
+            }
+        }
+    }
+
+    fn forget(&mut self, handle: Handle) -> Option<AssociationId> {
+        let association = self.names.remove(&handle)?;
+        self.handles.remove(&association);
+        Some(association)
+    }
+
+    fn opened(&mut self, now: Instant, handle: Handle, addresses: &[IpAddr], port: u16) {
+        if let Some(association) = self.names.get(&handle) {
+            let peer = Endpoint { protocol: Protocol::Sctp, addresses, port };
+            self.machine.handle(now, Input::Opened { association: *association, peer });
+        }
+    }
+
+    fn open_failed(&mut self, now: Instant, handle: Handle) {
+        if let Some(association) = self.forget(handle) {
+            self.machine.handle(now, Input::OpenFailed { association });
+        }
+    }
+
+    fn accepted(&mut self, now: Instant, handle: Handle, addresses: &[IpAddr], port: u16) {
+        let association = AssociationId::accepted(self.next_accepted);
+        self.next_accepted = self.next_accepted.wrapping_add(1);
+        self.handles.insert(association, handle);
+        self.names.insert(handle, association);
+        let peer = Endpoint { protocol: Protocol::Sctp, addresses, port };
+        self.machine.handle(now, Input::Accepted { association, peer });
+    }
+
+    fn closed(&mut self, now: Instant, handle: Handle, reason: CloseReason) {
+        if let Some(association) = self.forget(handle) {
+            self.machine.handle(now, Input::Closed { association, reason });
+        }
+    }
+
+    fn undelivered(&mut self, now: Instant, handle: Handle, message: Undelivered) {
+        if let Some(association) = self.names.get(&handle) {
+            self.machine.handle(now, undelivered_on(*association, &message));
+        }
+    }
+
+    fn message(&mut self, now: Instant, handle: Handle, protocol: PayloadProtocol, octets: &[u8]) {
+        if let Some(association) = self.names.get(&handle) {
+            self.machine.handle(now, Input::Message { association: *association, protocol, octets });
+        }
     }
 
     /// Does what the machine wants; true if the application was told something.
@@ -298,7 +396,12 @@ impl<M: Machine> Node<M> {
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => {
-                    match ports.open(now, transport, sockets, purpose, remote) {
+                    let handle = match sockets.open(purpose, remote) {
+                        Opening::Direct(handle) => Some(Handle::Direct(handle)),
+                        Opening::OverUdp => ports.open(now, transport, sockets, purpose, remote).map(Handle::Udp),
+                        Opening::Failed => None,
+                    };
+                    match handle {
                         Some(handle) => {
                             handles.insert(association, handle);
                             names.insert(handle, association);
@@ -308,28 +411,34 @@ impl<M: Machine> Node<M> {
                 }
                 Action::Send { association, message } => {
                     let Some(handle) = handles.get(&association).copied() else { continue };
-                    let Err(error) = transport.send(now, handle, &message) else { continue };
-                    if error == SendError::BufferFull {
+                    let sent = match handle {
+                        Handle::Udp(handle) => transport.send(now, handle, &message),
+                        Handle::Direct(handle) => sockets.send(handle, &message),
+                    };
+                    if sent == Err(SendError::BufferFull) {
                         // A message that is lost on an association that lives would never be missed.
+                        let unsent = Undelivered::new(&message, Progress::Unsent);
                         handles.remove(&association);
                         names.remove(&handle);
-                        let undelivered = transport.abort(now, handle).into_iter();
-                        failures.extend(undelivered.map(|message| (association, Failure::Undelivered(message))));
+                        abort(now, transport, sockets, handle, association, failures);
+                        failures.push_back((association, Failure::Undelivered(unsent)));
                         failures.push_back((association, Failure::Full));
                     }
                 }
                 Action::Close { association } => {
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
-                        transport.close(now, handle);
+                        match handle {
+                            Handle::Udp(handle) => transport.close(now, handle),
+                            Handle::Direct(handle) => _ = sockets.end(handle, CloseReason::Shutdown),
+                        }
                     }
                 }
                 Action::Abort { association } => {
                     failures.retain(|(failed, _)| *failed != association);
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
-                        let undelivered = transport.abort(now, handle).into_iter();
-                        failures.extend(undelivered.map(|message| (association, Failure::Undelivered(message))));
+                        abort(now, transport, sockets, handle, association, failures);
                     }
                 }
                 Action::Multicast { group, octets } => announcements.push_back((group, octets.to_vec())),
@@ -352,6 +461,22 @@ enum Failure {
     Full,
     /// This message did not arrive before the association was ended.
     Undelivered(Undelivered),
+}
+
+/// Ends an association at once, and remembers what has not arrived.
+fn abort(
+    now: Instant,
+    transport: &mut SctpOverUdp,
+    sockets: &mut impl Sockets,
+    handle: Handle,
+    association: AssociationId,
+    failures: &mut VecDeque<(AssociationId, Failure)>,
+) {
+    let undelivered = match handle {
+        Handle::Udp(handle) => transport.abort(now, handle),
+        Handle::Direct(handle) => sockets.end(handle, CloseReason::Aborted),
+    };
+    failures.extend(undelivered.into_iter().map(|message| (association, Failure::Undelivered(message))));
 }
 
 fn undelivered_on(association: AssociationId, undelivered: &Undelivered) -> Input<'_> {

@@ -1,0 +1,477 @@
+//! The kernel's SCTP (RFC 6458): one-to-many sockets that do not block, with several addresses each, and associations by
+//! number.
+
+mod notification;
+mod sys;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use bytes::Bytes;
+use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose};
+use rserpool_transport::{DirectEvent, DirectHandle, SctpConfig, SendError, Undelivered};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use self::notification::{Notification, Number, received_info, send_info, u32_at};
+
+/// The largest piece of a message that is read at a time.
+const BUFFER: usize = 64 * 1024;
+/// How many pieces are read from one socket before others have their turn.
+const BURST: usize = 256;
+/// How many associations may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+// Socket options of Linux.
+const RTOINFO: i32 = 0;
+const ASSOCINFO: i32 = 1;
+const INITMSG: i32 = 2;
+const NODELAY: i32 = 3;
+const PEER_ADDR_PARAMS: i32 = 9;
+const RECVRCVINFO: i32 = 32;
+const REMOTE_UDP_ENCAPS_PORT: i32 = 36;
+const BINDX_ADD: i32 = 100;
+const GET_PEER_ADDRS: i32 = 108;
+const EVENT: i32 = 127;
+
+/// SCTP_SNDINFO, a control message.
+const SNDINFO: i32 = 2;
+/// Flags that end an association.
+const ABORT: u16 = 4;
+const EOF: u16 = 0x200;
+/// SCTP_FUTURE_ASSOC.
+const FUTURE: Number = 0;
+
+/// In a message's context: whether it may go to another element.
+const FAILOVER_FORBIDDEN: u32 = 1;
+
+struct Bound {
+    socket: Socket,
+    purposes: Vec<Purpose>,
+    is_v4: bool,
+    lease: Lease,
+}
+
+/// How many associations a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lease {
+    /// As many as there are.
+    Many,
+    /// One, which it has.
+    Taken,
+    /// One, which it has not at the moment.
+    Free,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Opening,
+    Open,
+    /// Being closed by us: nobody wants to hear of its end.
+    Closing,
+}
+
+/// All SCTP sockets of a process.
+pub struct KernelSctp {
+    endpoints: Vec<Bound>,
+    config: SctpConfig,
+    associations: HashMap<(usize, Number), (DirectHandle, Standing)>,
+    by_handle: HashMap<DirectHandle, (usize, Number)>,
+    /// Parts of messages that are not whole yet.
+    parts: HashMap<(usize, Number), Vec<u8>>,
+    events: VecDeque<DirectEvent>,
+    next: u64,
+    buffer: Box<[u8]>,
+}
+
+impl std::fmt::Debug for KernelSctp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KernelSctp").field("associations", &self.associations.len()).finish_non_exhaustive()
+    }
+}
+
+/// Addresses as the kernel wants them in a row.
+fn packed(addresses: &[IpAddr], port: u16) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for address in addresses {
+        match address {
+            IpAddr::V4(v4) => {
+                octets.extend((libc::AF_INET as u16).to_ne_bytes());
+                octets.extend(port.to_be_bytes());
+                octets.extend(v4.octets());
+                octets.extend([0; 8]);
+            }
+            IpAddr::V6(v6) => {
+                octets.extend((libc::AF_INET6 as u16).to_ne_bytes());
+                octets.extend(port.to_be_bytes());
+                octets.extend([0; 4]);
+                octets.extend(v6.octets());
+                octets.extend([0; 4]);
+            }
+        }
+    }
+    octets
+}
+
+/// Addresses out of such a row, and the port that they share.
+fn unpacked(mut octets: &[u8], count: usize) -> (Vec<IpAddr>, u16) {
+    let (mut addresses, mut port) = (Vec::new(), 0);
+    for _ in 0..count {
+        let Some(([family0, family1, high, low], _)) = octets.split_first_chunk() else { break };
+        let family = i32::from(u16::from_ne_bytes([*family0, *family1]));
+        port = u16::from_be_bytes([*high, *low]);
+        let address = |at: usize| octets.get(at..);
+        let (address, length) = if family == libc::AF_INET {
+            (address(4).and_then(|octets| Some(IpAddr::from(*octets.first_chunk::<4>()?))), 16)
+        } else {
+            (address(8).and_then(|octets| Some(IpAddr::from(*octets.first_chunk::<16>()?).to_canonical())), 28)
+        };
+        addresses.extend(address);
+        octets = octets.get(length..).unwrap_or_default();
+    }
+    (addresses, port)
+}
+
+impl KernelSctp {
+    /// No sockets yet.
+    #[must_use]
+    pub fn new(config: SctpConfig) -> Self {
+        Self {
+            endpoints: Vec::new(),
+            config,
+            associations: HashMap::new(),
+            by_handle: HashMap::new(),
+            parts: HashMap::new(),
+            events: VecDeque::new(),
+            next: 0,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+        }
+    }
+
+    /// Whether the kernel has SCTP.
+    ///
+    /// # Errors
+    ///
+    /// It has not.
+    pub fn probe() -> io::Result<()> {
+        Socket::new(Domain::IPV4, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP))).map(|_| ())
+    }
+
+    /// Accepts associations at addresses and a port, and opens them from there for these purposes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no SCTP, or the addresses cannot be had.
+    pub fn listen(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        let endpoint = self.bind(addresses, port, purposes)?;
+        endpoint.socket.listen(BACKLOG)?;
+        self.endpoints.push(endpoint);
+        Ok(())
+    }
+
+    fn bind(&self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<Bound> {
+        let is_v4 = addresses.iter().all(IpAddr::is_ipv4);
+        let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))?;
+        socket.set_nonblocking(true)?;
+        self.configure(&socket)?;
+        let mut addresses = addresses.iter();
+        if let Some(first) = addresses.next() {
+            socket.bind(&SockAddr::from(SocketAddr::new(*first, port)))?;
+        }
+        let others: Vec<IpAddr> = addresses.copied().collect();
+        if !others.is_empty() {
+            let port = socket.local_addr()?.as_socket().map_or(port, |local| local.port());
+            sys::set_option(&socket, BINDX_ADD, &packed(&others, port))?;
+        }
+        Ok(Bound { socket, purposes: purposes.to_vec(), is_v4, lease: Lease::Many })
+    }
+
+    fn configure(&self, socket: &Socket) -> io::Result<()> {
+        let millis = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).to_ne_bytes();
+        let (config, future) = (&self.config, FUTURE.to_ne_bytes());
+        sys::set_option(socket, NODELAY, &1_i32.to_ne_bytes())?;
+        sys::set_option(socket, RECVRCVINFO, &1_i32.to_ne_bytes())?;
+        let rto = [future, millis(config.rto_initial), millis(config.rto_max), millis(config.rto_min)].concat();
+        sys::set_option(socket, RTOINFO, &rto)?;
+        // struct sctp_initmsg: two numbers of streams, attempts, the longest time-out.
+        let attempts = u16::try_from(config.max_init_retransmissions).unwrap_or(u16::MAX);
+        let timeout = u16::try_from(config.rto_max.as_millis()).unwrap_or(u16::MAX);
+        let init: Vec<u8> = [0, 0, attempts, timeout].into_iter().flat_map(u16::to_ne_bytes).collect();
+        sys::set_option(socket, INITMSG, &init)?;
+        // struct sctp_assocparams: association, retransmissions, and what is not set here.
+        let retransmissions = u16::try_from(config.max_retransmissions).unwrap_or(u16::MAX);
+        let association = [&future[..], &retransmissions.to_ne_bytes(), &[0; 14]].concat();
+        sys::set_option(socket, ASSOCINFO, &association)?;
+        // struct sctp_paddrparams: association, an address of 128 octets, heartbeat's interval, retransmissions of a path,
+        // path MTU, delay of acknowledgements, flags (1: heartbeats), flow label, DSCP.
+        let mut path = [0; 156];
+        let interval = millis(config.heartbeat_interval);
+        let parts = interval.into_iter().chain(retransmissions.to_ne_bytes());
+        for (place, octet) in path.iter_mut().skip(132).zip(parts) {
+            *place = octet;
+        }
+        for (place, octet) in path.iter_mut().skip(146).zip(1_u32.to_ne_bytes()) {
+            *place = octet;
+        }
+        sys::set_option(socket, PEER_ADDR_PARAMS, &path)?;
+        // What is to be told: changes of associations, and messages that were not delivered.
+        for event in [0x8001_u16, 0x800d] {
+            let subscription = [&future[..], &event.to_ne_bytes(), &[1, 0]].concat();
+            sys::set_option(socket, EVENT, &subscription)?;
+        }
+        socket.set_send_buffer_size(config.send_buffer)?;
+        Ok(())
+    }
+
+    /// The peers' UDP port, for associations over UDP by the kernel (RFC 6951 §6).
+    ///
+    /// # Errors
+    ///
+    /// The kernel cannot do it.
+    pub fn set_encapsulation_port(&mut self, port: u16) -> io::Result<()> {
+        // struct sctp_udpencaps: association, an address of 128 octets, the port.
+        let value = [&FUTURE.to_ne_bytes()[..], &[0; 128], &port.to_be_bytes(), &[0; 2]].concat();
+        for endpoint in &self.endpoints {
+            sys::set_option(&endpoint.socket, REMOTE_UDP_ENCAPS_PORT, &value)?;
+        }
+        Ok(())
+    }
+
+    /// How many sockets there are.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// A socket, to be waited for, by its place. They stay as long as all this.
+    #[must_use]
+    pub fn socket(&self, place: usize) -> Option<&Socket> {
+        self.endpoints.get(place).map(|endpoint| &endpoint.socket)
+    }
+
+    /// Opens an association; `None` if that is not possible.
+    pub fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Option<DirectHandle> {
+        let is_v4 = remote.addresses.iter().all(IpAddr::is_ipv4);
+        let is_family = |endpoint: &Bound| endpoint.is_v4 == is_v4 || !endpoint.is_v4;
+        let listens = |endpoint: &Bound| endpoint.purposes.contains(&purpose) && is_family(endpoint);
+        let is_free = |endpoint: &Bound| endpoint.lease == Lease::Free && endpoint.is_v4 == is_v4;
+        let known = self.endpoints.iter().position(listens).or_else(|| self.endpoints.iter().position(is_free));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                // Each from a socket and port of its own, so that there may be several to the same peer.
+                let any = if is_v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
+                let endpoint = self.bind(&[any], 0, &[]).ok()?;
+                self.endpoints.push(Bound { lease: Lease::Free, ..endpoint });
+                self.endpoints.len() - 1
+            }
+        };
+        let endpoint = self.endpoints.get_mut(place)?;
+        match sys::connect(&endpoint.socket, &packed(remote.addresses, remote.port)) {
+            Ok(number) => {
+                if endpoint.lease == Lease::Free {
+                    endpoint.lease = Lease::Taken;
+                }
+                Some(self.add(place, number, Standing::Opening))
+            }
+            Err(error) => {
+                tracing::debug!(%remote, %error, "cannot open an association");
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, place: usize, number: Number, standing: Standing) -> DirectHandle {
+        let handle = DirectHandle(self.next);
+        self.next += 1;
+        self.associations.insert((place, number), (handle, standing));
+        self.by_handle.insert(handle, (place, number));
+        handle
+    }
+
+    fn remove(&mut self, place: usize, number: Number) -> Option<(DirectHandle, Standing)> {
+        self.parts.remove(&(place, number));
+        let (handle, standing) = self.associations.remove(&(place, number))?;
+        self.by_handle.remove(&handle);
+        Some((handle, standing))
+    }
+
+    /// A socket that was for one association is for another one now.
+    fn release(&mut self, place: usize) {
+        if let Some(endpoint) = self.endpoints.get_mut(place)
+            && endpoint.lease == Lease::Taken
+        {
+            endpoint.lease = Lease::Free;
+        }
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// The message was not taken.
+    pub fn send(&mut self, handle: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
+        let (place, number) = *self.by_handle.get(&handle).ok_or(SendError::Closed)?;
+        let flags = if message.delivery == Delivery::Unordered { notification::UNORDERED } else { 0 };
+        let context = if message.failover == Failover::Forbidden { FAILOVER_FORBIDDEN } else { 0 };
+        let info = send_info(message.stream, flags, message.protocol, context, number);
+        let endpoint = self.endpoints.get(place).ok_or(SendError::Closed)?;
+        sys::send(&endpoint.socket, message.octets, SNDINFO, &info).map_err(|error| match error.raw_os_error() {
+            Some(libc::EAGAIN) => SendError::BufferFull,
+            Some(libc::EMSGSIZE) => SendError::TooLarge,
+            _ => SendError::Closed,
+        })
+    }
+
+    /// Closes an association in order, or ends it at once; then it gives what has not arrived.
+    pub fn end(&mut self, handle: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
+        let Some((place, number)) = self.by_handle.get(&handle).copied() else { return Vec::new() };
+        let flags = if how == CloseReason::Shutdown { EOF } else { ABORT };
+        let info = send_info(0, flags, rserpool::wire::PayloadProtocol::UNSPECIFIED, 0, number);
+        if let Some(endpoint) = self.endpoints.get(place) {
+            let _ = sys::send(&endpoint.socket, &[], SNDINFO, &info);
+        }
+        if let Some((_, standing)) = self.associations.get_mut(&(place, number)) {
+            *standing = Standing::Closing;
+        }
+        let mut undelivered = Vec::new();
+        if how != CloseReason::Shutdown {
+            let _ = self.receive(place);
+            self.events.retain(|event| match event {
+                DirectEvent::Undelivered { association, message } if *association == handle => {
+                    undelivered.push(message.clone());
+                    false
+                }
+                _ => true,
+            });
+            self.remove(place, number);
+            self.release(place);
+        }
+        undelivered
+    }
+
+    /// How many associations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.associations.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.associations.is_empty()
+    }
+
+    /// What has happened.
+    pub fn poll_event(&mut self) -> Option<DirectEvent> {
+        self.events.pop_front()
+    }
+
+    /// Reads what has come to a socket, up to a limit. True if there may be more.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be used any more.
+    pub fn receive(&mut self, place: usize) -> io::Result<bool> {
+        for _ in 0..BURST {
+            let Some(endpoint) = self.endpoints.get(place) else { return Ok(false) };
+            let received = match sys::receive(&endpoint.socket, &mut self.buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                // An association's error, of which there is a notification.
+                Err(error) if error.kind() != io::ErrorKind::Interrupted && endpoint.socket.as_raw_fd() >= 0 => {
+                    tracing::debug!(%error, "an association has an error");
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let octets = self.buffer.get(..received.length).unwrap_or_default().to_vec();
+            if received.is_notification {
+                self.notified(place, &octets);
+                continue;
+            }
+            let Some((protocol, number)) = received_info(received.control()) else { continue };
+            let part = self.parts.entry((place, number)).or_default();
+            part.extend(octets);
+            if part.len() > self.config.message_size {
+                // Nobody sends that much in good faith.
+                part.clear();
+            }
+            if received.is_end {
+                let octets = self.parts.remove(&(place, number)).unwrap_or_default();
+                if let Some((association, Standing::Open)) = self.associations.get(&(place, number)).copied() {
+                    self.events.push_back(DirectEvent::Message { association, protocol, octets: Bytes::from(octets) });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn notified(&mut self, place: usize, octets: &[u8]) {
+        let Some(notification) = Notification::parse(octets) else { return };
+        match notification {
+            Notification::Up(number) => {
+                let (addresses, port) = self.peer(place, number);
+                match self.associations.get_mut(&(place, number)) {
+                    Some((association, standing @ Standing::Opening)) => {
+                        *standing = Standing::Open;
+                        let association = *association;
+                        self.events.push_back(DirectEvent::Opened { association, addresses, port });
+                    }
+                    Some(_) => {}
+                    None => {
+                        let association = self.add(place, number, Standing::Open);
+                        self.events.push_back(DirectEvent::Accepted { association, addresses, port });
+                    }
+                }
+            }
+            Notification::Restarted(number) => {
+                self.ended(place, number, CloseReason::Aborted);
+                let (addresses, port) = self.peer(place, number);
+                let association = self.add(place, number, Standing::Open);
+                self.events.push_back(DirectEvent::Accepted { association, addresses, port });
+            }
+            Notification::Lost(number) => self.ended(place, number, CloseReason::Lost),
+            Notification::Over(number) => self.ended(place, number, CloseReason::Shutdown),
+            Notification::CannotStart(number) => self.ended(place, number, CloseReason::Lost),
+            Notification::SendFailed { number, protocol, stream, delivery, context, progress, octets } => {
+                let Some((association, _)) = self.associations.get(&(place, number)).copied() else { return };
+                let is_forbidden = context & FAILOVER_FORBIDDEN != 0;
+                let failover = if is_forbidden { Failover::Forbidden } else { Failover::Allowed };
+                let message = OutgoingMessage { protocol, stream, delivery, failover, octets };
+                let message = Undelivered::new(&message, progress);
+                self.events.push_back(DirectEvent::Undelivered { association, message });
+            }
+        }
+    }
+
+    fn ended(&mut self, place: usize, number: Number, reason: CloseReason) {
+        if let Some((association, standing)) = self.remove(place, number) {
+            match standing {
+                Standing::Opening => self.events.push_back(DirectEvent::OpenFailed { association }),
+                Standing::Open => self.events.push_back(DirectEvent::Closed { association, reason }),
+                Standing::Closing => {}
+            }
+        }
+        self.release(place);
+    }
+
+    /// The peer's addresses and port.
+    fn peer(&self, place: usize, number: Number) -> (Vec<IpAddr>, u16) {
+        let mut value = [0; 2_048];
+        if let Some(question) = value.first_chunk_mut::<4>() {
+            *question = number.to_ne_bytes();
+        }
+        let Some(endpoint) = self.endpoints.get(place) else { return (Vec::new(), 0) };
+        match sys::option(&endpoint.socket, GET_PEER_ADDRS, &mut value) {
+            // struct sctp_getaddrs: association, how many, the addresses.
+            Ok(length) => {
+                let count = u32_at(&value, 4).unwrap_or(0) as usize;
+                unpacked(value.get(8..length).unwrap_or_default(), count)
+            }
+            Err(_) => (Vec::new(), 0),
+        }
+    }
+}
