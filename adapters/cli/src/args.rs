@@ -104,6 +104,9 @@ pub(crate) struct DemoArgs {
     /// For how long the user sends requests
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
+    /// What the processes speak over
+    #[arg(long, value_enum, default_value_t = TransportArg::SctpOverUdp)]
+    pub(crate) transport: TransportArg,
     /// What runs the processes
     #[arg(long, value_enum, default_value_t = Adapter::Blocking)]
     pub(crate) adapter: Adapter,
@@ -246,6 +249,15 @@ pub(crate) struct NodeArgs {
     /// The UDP port of peers whose addresses were learned from messages
     #[arg(long, value_name = "PORT", default_value_t = 9899)]
     pub(crate) encap_port: u16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TransportArg {
+    /// SCTP over UDP
+    #[value(name = "sctp+udp")]
+    SctpOverUdp,
+    /// The kernel's SCTP
+    Sctp,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(endpoint.each().len(), endpoint.addresses.len());
         assert_eq!(endpoint.each()[0].port, Some(3863));
         let multi_homed: EndpointArg = "sctp://10.1.0.1,10.2.0.1".parse().unwrap();
-        assert_eq!(multi_homed.each(), [multi_homed.clone()]);
+        assert_eq!(multi_homed.each().len(), 1);
     }
 
     #[test]

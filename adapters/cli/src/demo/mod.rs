@@ -95,7 +95,8 @@ impl Demo {
         };
         demo.timeline.note(&format!("seed {seed}; every process listens at an address of its own in {network}.0/24"));
         demo.timeline.note(&format!("the registrars run with --set {}", REGISTRAR_SETTINGS.join(" --set ")));
-        let endpoint = |host: u8, port: u16| format!("sctp+udp://{network}.{host}:{port}");
+        let scheme = args.transport.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
+        let endpoint = |host: u8, port: u16| format!("{scheme}://{network}.{host}:{port}");
         let registrars = [endpoint(1, 3863), endpoint(2, 3863)];
         let to_registrars = registrars.iter().flat_map(|endpoint| ["--registrar".to_string(), endpoint.clone()]);
         let to_registrars: Vec<String> = to_registrars.collect();

@@ -7,7 +7,6 @@ mod sys;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
 use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose};
@@ -380,12 +379,11 @@ impl KernelSctp {
             let received = match sys::receive(&endpoint.socket, &mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                // An association's error, of which there is a notification.
-                Err(error) if error.kind() != io::ErrorKind::Interrupted && endpoint.socket.as_raw_fd() >= 0 => {
+                // An association's, of which there is a notification as well.
+                Err(error) => {
                     tracing::debug!(%error, "an association has an error");
                     continue;
                 }
-                Err(_) => continue,
             };
             let octets = self.buffer.get(..received.length).unwrap_or_default().to_vec();
             if received.is_notification {

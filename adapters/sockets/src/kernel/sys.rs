@@ -89,7 +89,7 @@ pub(super) fn send(socket: &impl AsRawFd, octets: &[u8], control_type: libc::c_i
     message.msg_control = buffer.as_mut_ptr().cast();
     // SAFETY: these are computations.
     message.msg_controllen = unsafe { libc::CMSG_SPACE(control.len() as libc::c_uint) } as _;
-    assert!(message.msg_controllen as usize <= CONTROL, "control messages are short");
+    assert!(message.msg_controllen <= CONTROL, "control messages are short");
     // SAFETY: the buffer has room for a header and the control message behind it, as was seen to just now.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
@@ -127,6 +127,6 @@ pub(super) fn receive(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Re
         is_end: message.msg_flags & libc::MSG_EOR != 0,
         is_notification: message.msg_flags & NOTIFICATION != 0,
         control: octets,
-        control_length: (message.msg_controllen as usize).min(CONTROL),
+        control_length: message.msg_controllen.min(CONTROL),
     })
 }
