@@ -25,7 +25,9 @@ pub enum UserEvent<'a> {
         failure: ResolutionFailure,
     },
     /// A session has an element. If it is not the session's first, the last cookie has been sent to it, and what the
-    /// application had sent to the one before has to be sent again. What has been held back goes out now, or waits for
+    /// application had sent to the one before, and what may have been lost with it, has to be sent again. (A message that
+    /// was not sent at all goes to the next element by itself, if the transport tells of it; an application that repeats what
+    /// has no answer forbids that by [`Failover::Forbidden`](crate::Failover::Forbidden).) What has been held back goes out now, or waits for
     /// [`PoolUser::resume`](super::PoolUser::resume), as the session's [`FailoverMode`](super::FailoverMode) says.
     Established {
         /// The session.

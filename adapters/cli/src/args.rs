@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -159,8 +159,11 @@ pub(crate) struct ElementArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) life: u32,
     /// What it does for its users
-    #[arg(long, value_enum)]
-    pub(crate) serve: Service,
+    #[arg(long, value_enum, required_unless_present = "proxy", conflicts_with = "proxy")]
+    pub(crate) serve: Option<Service>,
+    /// Make the TCP service at HOST:PORT an element of the pool; its clients come by way of `rserpool user --listen`
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
+    pub(crate) proxy: Option<SocketAddr>,
     /// Its load, for policies that use one, in percent; the same as in --policy
     #[arg(long, value_name = "0..100%", value_parser = policy::percent)]
     pub(crate) load: Option<u32>,
@@ -184,6 +187,9 @@ pub(crate) struct UserArgs {
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
     #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
+    /// Let TCP clients into the pool at HOST:PORT, in place of standard input; the elements run with --proxy
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
+    pub(crate) listen: Option<SocketAddr>,
     /// After how much time without an answer another element is tried
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) answer_timeout: Duration,
@@ -275,6 +281,11 @@ impl ProfileArg {
             Self::Rsplib => Profile::Rsplib,
         }
     }
+}
+
+fn parse_tcp(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map_err(|error| format!("the form is HOST:PORT ({error})"))?.next();
+    found.ok_or_else(|| format!("the name in '{text}' has no address"))
 }
 
 fn parse_identifier(text: &str) -> Result<u32, String> {

@@ -15,6 +15,7 @@ use crate::counter::Counter;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Stop};
+use crate::proxy::Sidecar;
 use crate::settings;
 
 /// Users and registrars at a time.
@@ -54,10 +55,15 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     })?;
     let stop = Stop::on_signals(driver.waker())?;
     info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
+    let service = match (args.serve, args.proxy) {
+        (Some(service), _) => Serving::Service(service),
+        (None, Some(service)) => Serving::Proxy(Sidecar::new(service, driver.waker())),
+        (None, None) => return Err(Failure::Usage("--serve or --proxy is missing".into())),
+    };
     let now = driver.now();
     driver.machine().register(now);
     let mut app =
-        App { service: args.serve, stop, sessions: HashMap::new(), answers: Vec::new(), end: None, failure: None };
+        App { service, stop, sessions: HashMap::new(), answers: Vec::new(), end: None, failure: None, full: false };
     driver.run(&mut app)?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -112,8 +118,14 @@ fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'stati
     })
 }
 
+/// What it does for its users.
+enum Serving {
+    Service(Service),
+    Proxy(Sidecar),
+}
+
 struct App {
-    service: Service,
+    service: Serving,
     stop: Stop,
     /// The counters of the sessions.
     sessions: HashMap<AssociationId, Counter>,
@@ -122,6 +134,8 @@ struct App {
     /// When to stop waiting for the answer to the deregistration.
     end: Option<Instant>,
     failure: Option<Failure>,
+    /// Whether the machine has had no room for all.
+    full: bool,
 }
 
 struct Answer {
@@ -133,9 +147,10 @@ struct Answer {
 
 impl App {
     fn request(&mut self, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
-        let (cookie, octets) = match self.service {
-            Service::Echo => (None, octets.to_vec()),
-            Service::Counter => {
+        let (cookie, octets) = match &mut self.service {
+            Serving::Proxy(sidecar) => return sidecar.message(session, protocol, octets),
+            Serving::Service(Service::Echo) => (None, octets.to_vec()),
+            Serving::Service(Service::Counter) => {
                 let counter = self.sessions.entry(session).or_default();
                 match counter.request(octets) {
                     Some(count) => (Some(counter.cookie()), count.to_string().into_bytes()),
@@ -176,6 +191,9 @@ impl Application<Element> for App {
             ElementEvent::Data { session, message } => self.request(session, message.protocol, message.octets),
             ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),
             ElementEvent::SessionClosed { session, .. } => {
+                if let Serving::Proxy(sidecar) = &mut self.service {
+                    sidecar.closed(session);
+                }
                 self.sessions.remove(&session);
             }
             _ => {}
@@ -192,6 +210,9 @@ impl Application<Element> for App {
                 warn!(session = %answer.session, %error, "an answer was not sent");
             }
         }
+        if let Serving::Proxy(sidecar) = &mut self.service {
+            self.full = sidecar.commands(element);
+        }
         if self.failure.is_some() {
             return Flow::Stop;
         }
@@ -203,6 +224,6 @@ impl Application<Element> for App {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.end
+        if self.full { Some(Instant::ZERO) } else { self.end }
     }
 }

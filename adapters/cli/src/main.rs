@@ -11,6 +11,7 @@ mod failure;
 mod log;
 mod node;
 mod policy;
+mod proxy;
 mod registrar;
 mod resolve;
 mod settings;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
 use rserpool::wire::PoolHandle;
-use rserpool::{Instant, OutgoingMessage};
+use rserpool::{Failover, Instant, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
 use crate::args::UserArgs;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
+use crate::proxy;
 use crate::settings;
 
 /// Sessions, elements a pool, room for messages.
@@ -22,6 +23,9 @@ pub(crate) type User = PoolUser<4, 32, { 256 * 1024 }>;
 const READ_AHEAD: usize = 64;
 
 pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
+    if let Some(listen) = args.listen {
+        return proxy::run(args, listen);
+    }
     let mut config = UserConfig::default();
     config.seed = node::random()?;
     // The elements that come and go while a session lasts are of use when it has to fail over.
@@ -135,7 +139,9 @@ impl Application<User> for App {
             return Flow::Stop;
         }
         let send = |user: &mut User, request: &[u8]| {
-            user.send(self.session, OutgoingMessage::new(request)).map_err(|error| Failure::Failed(error.to_string()))
+            // What was not answered is sent again from here, and so not by itself.
+            let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(request) };
+            user.send(self.session, message).map_err(|error| Failure::Failed(error.to_string()))
         };
         if let State::Waiting { request, since, sent } = &mut self.state {
             if now.since(*since) >= self.timeout {

@@ -22,7 +22,7 @@ use panic_semihosting as _;
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{Action, Instant, Machine, OutgoingMessage};
+use rserpool::{Action, Failover, Instant, Machine, OutgoingMessage};
 
 use self::frame::{Receiver, Who, Wish, place, send, send_message};
 use self::uart::Uart;
@@ -80,6 +80,11 @@ fn carry_out<M: Machine>(uart: &mut Uart, who: Who, machine: &mut M, mut event: 
             _ => {}
         }
     }
+}
+
+/// A message that is repeated here if it has no answer, and so not by itself.
+const fn numbered(octets: &[u8]) -> OutgoingMessage<'_> {
+    OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(octets) }
 }
 
 /// The next whole frame, waiting for it.
@@ -164,7 +169,7 @@ fn main() -> ! {
 
         if answered && next <= now() {
             (number, answered, next) = (number + 1, false, now() + Duration::from_millis(200));
-            let _ = user.send(session, OutgoingMessage::new(&number.to_be_bytes()));
+            let _ = user.send(session, numbered(&number.to_be_bytes()));
         }
         let mut again = false;
         carry_out(&mut uart, Who::User, &mut user, |uart, event| match event {
@@ -177,7 +182,7 @@ fn main() -> ! {
             _ => {}
         });
         if again {
-            let _ = user.send(session, OutgoingMessage::new(&number.to_be_bytes()));
+            let _ = user.send(session, numbered(&number.to_be_bytes()));
         }
     }
 }

@@ -12,4 +12,5 @@ mod decode;
 mod hostile;
 mod pools;
 mod process;
+mod sidecar;
 mod usage;

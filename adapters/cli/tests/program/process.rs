@@ -201,6 +201,18 @@ impl Network {
         process
     }
 
+    /// A TCP service on this machine as an element of the pool "pool".
+    pub(crate) fn proxy(&self, host: u8, port: u16, registrars: &[u8], more: &[&str]) -> Process {
+        let (listen, id, service) = (self.endpoint(host, 7000), format!("{host:x}"), format!("127.0.0.1:{port}"));
+        let mut arguments = vec!["element", "--pool", "pool", "--proxy", &service, "--listen", &listen, "--id", &id];
+        let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
+        arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
+        arguments.extend(more);
+        let mut process = Process::start(&arguments);
+        process.wait_for("registered\"");
+        process
+    }
+
     /// A user of the pool "pool".
     pub(crate) fn user(&self, registrars: &[u8]) -> Process {
         self.user_with(registrars, &[])
