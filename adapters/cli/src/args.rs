@@ -232,6 +232,9 @@ pub(crate) struct DecodeArgs {
 /// What all that run a machine have in common.
 #[derive(ClapArgs, Debug)]
 pub(crate) struct NodeArgs {
+    /// A TOML file with these options, by their names without dashes; settings in a table [set]. The command line counts more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Sets a variable, timer or threshold by its RFC's name, for example t1-enrp-request=5s; a wrong name lists them
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) settings: Vec<Setting>,

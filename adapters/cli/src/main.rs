@@ -1,6 +1,7 @@
 //! The `rserpool` program.
 
 mod args;
+mod config;
 mod counter;
 mod decode;
 mod demo;
@@ -20,12 +21,10 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::{Args, Command};
+use crate::args::Command;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = config::parse();
     log::start(&args.log);
     let result = match args.command {
         Command::Demo(args) => demo::run(&args),

@@ -8,6 +8,7 @@ use rserpool::pool_user::UserConfig;
 use rserpool::registrar::RegistrarConfig;
 use rserpool_blocking::Options;
 
+use crate::config;
 use crate::failure::Failure;
 
 /// A setting as it was given: name and value.
@@ -42,9 +43,11 @@ fn apply(settings: &[Setting], mut places: Places<'_>) -> Result<(), Failure> {
         let names: Vec<_> = places.iter().map(|(name, _)| *name).collect();
         let Some((_, place)) = places.iter_mut().find(|(known, _)| known == name) else {
             let names = names.join(", ");
-            return Err(Failure::Usage(format!("--set {name}: there is no such setting here; there are {names}")));
+            let origin = config::origin(name).map_or_else(|| "--set".into(), |at| format!("{at}:"));
+            return Err(Failure::Usage(format!("{origin} {name}: there is no such setting here; there are {names}")));
         };
-        let number = |what: &str| Failure::Usage(format!("--set {name}={value}: {what} is wanted"));
+        let origin = config::origin(name).map_or_else(|| "--set".into(), |at| format!("{at}:"));
+        let number = |what: &str| Failure::Usage(format!("{origin} {name}={value}: {what} is wanted"));
         match place {
             Place::Time(time) => {
                 **time = humantime::parse_duration(value).map_err(|_| number("a time such as 500ms, 2s or 10m"))?;

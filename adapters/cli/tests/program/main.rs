@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod config;
 mod decode;
 mod hostile;
 mod pools;
