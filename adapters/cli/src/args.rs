@@ -175,6 +175,12 @@ pub(crate) struct ElementArgs {
 pub(crate) enum Service {
     /// Sends each message back
     Echo,
+    /// Takes each message, and says nothing
+    Discard,
+    /// Answers each message with the date and time (RFC 867)
+    Daytime,
+    /// Answers each message with a line of characters, another one each time (RFC 864)
+    Chargen,
     /// Answers each request with a running number of its session, which survives failovers in the session's cookie
     Counter,
 }

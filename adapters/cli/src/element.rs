@@ -62,8 +62,16 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     };
     let now = driver.now();
     driver.machine().register(now);
-    let mut app =
-        App { service, stop, sessions: HashMap::new(), answers: Vec::new(), end: None, failure: None, full: false };
+    let mut app = App {
+        service,
+        stop,
+        sessions: HashMap::new(),
+        answers: Vec::new(),
+        end: None,
+        failure: None,
+        full: false,
+        lines: 0,
+    };
     driver.run(&mut app)?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -136,6 +144,13 @@ struct App {
     failure: Option<Failure>,
     /// Whether the machine has had no room for all.
     full: bool,
+    /// How many lines of characters there were.
+    lines: usize,
+}
+
+/// 72 of the 95 printing characters, in a ring, from another one each time (RFC 864).
+fn line_of_characters(number: usize) -> Vec<u8> {
+    (b' '..=b'~').cycle().skip(number % 95).take(72).collect()
 }
 
 struct Answer {
@@ -150,6 +165,14 @@ impl App {
         let (cookie, octets) = match &mut self.service {
             Serving::Proxy(sidecar) => return sidecar.message(session, protocol, octets),
             Serving::Service(Service::Echo) => (None, octets.to_vec()),
+            Serving::Service(Service::Discard) => return,
+            Serving::Service(Service::Daytime) => {
+                (None, humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string().into_bytes())
+            }
+            Serving::Service(Service::Chargen) => {
+                self.lines = self.lines.wrapping_add(1);
+                (None, line_of_characters(self.lines))
+            }
             Serving::Service(Service::Counter) => {
                 let counter = self.sessions.entry(session).or_default();
                 match counter.request(octets) {

@@ -152,6 +152,31 @@ fn echo_sends_everything_back() {
 }
 
 #[test]
+fn the_small_services_do_what_their_rfcs_say() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let mut element = net.element(11, "daytime", &[1]);
+    let mut user = net.user(&[1]);
+    user.write("when?");
+    let answer = user.read();
+    assert!(answer.starts_with("20") && answer.ends_with('Z') && answer.len() == 20, "{answer}");
+    assert_eq!(element.terminate(), Some(0));
+    let mut element = net.element(12, "chargen", &[1]);
+    // The user goes on with whatever serves now.
+    user.write("what?");
+    let first = user.read();
+    user.write("and?");
+    let second = user.read();
+    assert_eq!((first.len(), second.len()), (72, 72));
+    assert_eq!(first[1..], second[..71]);
+    assert_eq!(element.terminate(), Some(0));
+    let _element = net.element(13, "discard", &[1]);
+    let mut user = net.user_with(&[1], &["--timeout", "2s"]);
+    user.write("nothing?");
+    assert_eq!(user.finish(), Some(1));
+}
+
+#[test]
 fn ipv6_and_other_udp_ports_work() {
     // The registrar shares ::1 with the element; their UDP ports tell them apart.
     let registrar_port = std::net::UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
