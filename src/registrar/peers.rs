@@ -375,6 +375,12 @@ impl Registrar {
         match (peer.status, ended.standing) {
             // RFC 5353 §3.4.3: the send fails.
             (Status::Suspected, Standing::Opening) => self.peer_dead(now, identifier),
+            // It has only read here, and told of nothing: there is nobody to ask, and nothing to take over.
+            (Status::Active, _)
+                if peer.endpoint.is_none() && self.handlespace.owned_by(identifier).next().is_none() =>
+            {
+                self.forget_peer(identifier);
+            }
             (Status::Active, _) => self.suspect(now, identifier),
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rserpool::wire::enrp::message_type::{HANDLE_TABLE_REQUEST, HANDLE_TABLE_RESPONSE, LIST_REQUEST, LIST_RESPONSE};
 use rserpool::wire::enrp::{Body, ListResponse, UpdateAction};
 use rserpool::wire::{PeChecksum, Policy, Sequence};
+use rserpool::{CloseReason, Input};
 
 use crate::scripted::{Element, Scripted, element, list, peer, rejected_table};
 
@@ -266,4 +267,23 @@ fn a_registrar_that_is_among_its_own_peers_finds_that_out() {
     scripted.done();
     scripted.wait_seconds(30);
     assert!(scripted.asked_for(50).is_none(), "and does not try again");
+}
+
+#[test]
+fn one_that_only_reads_the_table_and_goes_is_not_asked_for_and_not_taken_over() {
+    let mut scripted = Scripted::new(&[]);
+    scripted.registers(&element(1, 0));
+    let other = scripted.comes(1);
+    let reader = scripted.accept(9);
+    scripted.hears(reader, peer(9), Body::HandleTableRequest { own_children_only: false });
+    assert_eq!(scripted.said_of(reader, HANDLE_TABLE_RESPONSE).len(), 1);
+    scripted.input(Input::Closed { association: reader, reason: CloseReason::Shutdown });
+    assert_eq!(scripted.peers(), [peer(1)]);
+    scripted.done();
+    scripted.wait_seconds(4);
+    assert!(!scripted.told("PeerSuspected") && !scripted.told("PeerDead"));
+    assert!(scripted.said(other).is_empty());
+    // One that has told of itself is missed.
+    scripted.input(Input::Closed { association: other, reason: CloseReason::Lost });
+    assert!(scripted.told("PeerSuspected"));
 }

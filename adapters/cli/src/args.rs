@@ -43,6 +43,8 @@ pub(crate) enum Command {
     User(UserArgs),
     /// Ask a registrar for the elements of a pool
     Resolve(ResolveArgs),
+    /// Show a registrar's whole handlespace, fetched by ENRP
+    Table(TableArgs),
     /// Show the ASAP and ENRP messages of a network capture
     Decode(DecodeArgs),
     /// Run whole clusters on a virtual network and clock, and check that they keep their promises
@@ -221,6 +223,21 @@ pub(crate) struct ResolveArgs {
     pub(crate) json: bool,
     /// For how long to wait for an answer
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct TableArgs {
+    /// The ENRP endpoint of the registrar
+    #[arg(long, value_name = "EP")]
+    pub(crate) registrar: EndpointArg,
+    /// Write one JSON object an element
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// For how long to wait for the whole
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) node: NodeArgs,

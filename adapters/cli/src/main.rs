@@ -8,6 +8,7 @@ mod demo;
 mod driver;
 mod element;
 mod endpoint;
+mod exchange;
 mod failure;
 mod log;
 mod node;
@@ -16,7 +17,9 @@ mod proxy;
 mod registrar;
 mod resolve;
 mod settings;
+mod show;
 mod simulate;
+mod table;
 mod user;
 
 use std::process::ExitCode;
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Command::Element(args) => element::run(&args),
         Command::User(args) => user::run(&args),
         Command::Resolve(args) => resolve::run(&args),
+        Command::Table(args) => table::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Simulate(args) => simulate::run_seeds(&args),
     };

@@ -1,17 +1,16 @@
 //! `rserpool resolve`: the elements of a pool.
 
+use rserpool::Instant;
 use rserpool::pool_user::{ResolutionFailure, UserConfig, UserEvent};
+use rserpool::wire::PoolHandle;
 use rserpool::wire::asap::HandleResolutionResponse;
-use rserpool::wire::{PoolElement, PoolHandle};
-use rserpool::{Instant, Profile};
 use rserpool_blocking::{Application, Flow};
-use serde_json::json;
 
 use crate::args::ResolveArgs;
-use crate::decode::json::{policy, transport};
 use crate::failure::Failure;
 use crate::node;
 use crate::settings;
+use crate::show::{Show, Shown};
 use crate::user::User;
 
 pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
@@ -28,44 +27,24 @@ pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
         .machine()
         .resolve(now, PoolHandle::from(args.name.as_str()))
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.name)))?;
-    let (json, profile) = (args.json, args.node.profile.profile());
-    let mut app = App { name: args.name.clone(), json, profile, deadline: now + args.timeout, result: None };
+    let show = Show { json: args.json, profile: args.node.profile.profile() };
+    let mut app = App { name: args.name.clone(), show, deadline: now + args.timeout, result: None };
     driver.run(&mut app)?;
     app.result.unwrap_or_else(|| Err(Failure::Failed(format!("{}: no answer within {:?}", args.name, args.timeout))))
 }
 
 struct App {
     name: String,
-    json: bool,
-    profile: Profile,
+    show: Show,
     deadline: Instant,
     result: Option<Result<(), Failure>>,
 }
 
 impl App {
-    fn show(&self, response: &HandleResolutionResponse<'_>) {
+    fn show_all(&self, response: &HandleResolutionResponse<'_>) {
         for element in &response.pool_elements {
-            println!("{}", if self.json { self.object(&element) } else { self.line(&element) });
+            println!("{}", self.show.element(response.pool_handle, &element, Shown::ForUsers));
         }
-    }
-
-    fn object(&self, element: &PoolElement<'_>) -> String {
-        json!({
-            "pool": self.name,
-            "id": element.identifier.to_string(),
-            "policy": policy(&element.policy),
-            "transport": transport(&element.user_transport),
-            "life_s": self.profile.life_from_wire(element.life).map(|life| life.as_secs_f64()),
-        })
-        .to_string()
-    }
-
-    fn line(&self, element: &PoolElement<'_>) -> String {
-        let addresses: Vec<_> = element.user_transport.addresses().map(|address| address.to_string()).collect();
-        let port = element.user_transport.port().map(|port| port.to_string()).unwrap_or_default();
-        let protocol = format!("{:?}", element.user_transport.protocol()).to_lowercase();
-        let policy = element.policy.policy_type().name();
-        format!("{}  {protocol}  {}  {port}  {policy}", element.identifier, addresses.join(","))
     }
 }
 
@@ -73,7 +52,7 @@ impl Application<User> for App {
     fn event(&mut self, _now: Instant, event: UserEvent<'_>) {
         match event {
             UserEvent::Resolved(response) => {
-                self.show(&response);
+                self.show_all(&response);
                 self.result = Some(Ok(()));
             }
             UserEvent::ResolutionFailed { failure, .. } => {

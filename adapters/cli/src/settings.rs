@@ -146,3 +146,8 @@ pub(crate) fn user(settings: &[Setting], config: &mut UserConfig, options: &mut 
     places.extend(sctp(options));
     apply(settings, places)
 }
+
+/// Applies settings to what has none but those of its transport.
+pub(crate) fn transport(settings: &[Setting], options: &mut Options) -> Result<(), Failure> {
+    apply(settings, sctp(options))
+}

@@ -11,6 +11,7 @@ use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
 use crate::args::UserArgs;
+use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
 use crate::proxy;
@@ -61,8 +62,7 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
         stop,
         answer_timeout: args.answer_timeout,
         timeout: args.timeout,
-        state: State::Idle,
-        repeat: false,
+        exchange: Exchange::default(),
         failure: None,
     };
     driver.run(&mut app)?;
@@ -72,30 +72,13 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     }
 }
 
-enum State {
-    /// Ready for the next line.
-    Idle,
-    /// A request is on its way.
-    Waiting {
-        request: Vec<u8>,
-        /// When it was sent first.
-        since: Instant,
-        /// When it was sent last, or given to another element.
-        sent: Instant,
-    },
-    /// There are no more lines.
-    Done,
-}
-
 struct App {
     session: SessionId,
     lines: Receiver<Vec<u8>>,
     stop: Stop,
     answer_timeout: Duration,
     timeout: Duration,
-    state: State,
-    /// Whether the request has to be sent again, to another element.
-    repeat: bool,
+    exchange: Exchange,
     failure: Option<Failure>,
 }
 
@@ -104,14 +87,12 @@ impl Application<User> for App {
         match event {
             UserEvent::Established { identifier, failovers, .. } => {
                 info!(event = "established", element = %identifier, failovers, "session with an element");
-                if let State::Waiting { sent, .. } = &mut self.state {
-                    *sent = now;
-                    self.repeat = failovers > 0;
-                }
+                self.exchange.established(now);
             }
             UserEvent::Failover { identifier, reason, .. } => {
                 let reason = reason.map_or_else(|| "cannot be reached".into(), |reason| reason.to_string());
                 info!(event = "failover", element = %identifier, %reason, "the element is gone, taking the next");
+                self.exchange.failed_over();
             }
             UserEvent::HomeFound => debug!("found a registrar"),
             UserEvent::HomeLost => info!(event = "home_lost", "the registrar is gone"),
@@ -119,8 +100,7 @@ impl Application<User> for App {
                 warn!(pool = %pool_handle, reason = ?failure, "the pool cannot be resolved, trying again");
             }
             UserEvent::Data { message, .. } => {
-                self.state = State::Idle;
-                self.repeat = false;
+                self.exchange.answered();
                 let mut output = std::io::stdout().lock();
                 let written = output
                     .write_all(message.octets)
@@ -138,53 +118,37 @@ impl Application<User> for App {
         if self.failure.is_some() || self.stop.is_set() {
             return Flow::Stop;
         }
-        let send = |user: &mut User, request: &[u8]| {
+        while !self.exchange.is_waiting() {
+            match self.lines.try_recv() {
+                Ok(request) if request.is_empty() => {}
+                Ok(request) => self.exchange.begin(now, request),
+                Err(TryRecvError::Empty) => return Flow::Continue,
+                Err(TryRecvError::Disconnected) => return Flow::Stop,
+            }
+        }
+        if let Some(request) = self.exchange.take_due() {
             // What was not answered is sent again from here, and so not by itself.
             let message = OutgoingMessage { failover: Failover::Forbidden, ..OutgoingMessage::new(request) };
-            user.send(self.session, message).map_err(|error| Failure::Failed(error.to_string()))
-        };
-        if let State::Waiting { request, since, sent } = &mut self.state {
-            if now.since(*since) >= self.timeout {
-                let request = String::from_utf8_lossy(request);
-                self.failure = Some(Failure::Failed(format!("no answer to '{request}' within {:?}", self.timeout)));
+            if let Err(error) = user.send(self.session, message) {
+                self.failure = Some(Failure::Failed(error.to_string()));
                 return Flow::Stop;
             }
-            if now.since(*sent) >= self.answer_timeout {
-                *sent = now;
-                user.report_failure(now, self.session);
-            }
-            if self.repeat {
-                self.repeat = false;
-                if let Err(failure) = send(user, request) {
-                    self.failure = Some(failure);
-                }
-            }
-            return Flow::Continue;
         }
-        if matches!(self.state, State::Done) {
+        let Some((request, since, tried)) = self.exchange.waiting() else { return Flow::Continue };
+        if now.since(since) >= self.timeout {
+            let request = String::from_utf8_lossy(request);
+            self.failure = Some(Failure::Failed(format!("no answer to '{request}' within {:?}", self.timeout)));
             return Flow::Stop;
         }
-        match self.lines.try_recv() {
-            Ok(request) if request.is_empty() => self.commands(now, user),
-            Ok(request) => {
-                match send(user, &request) {
-                    Ok(()) => self.state = State::Waiting { request, since: now, sent: now },
-                    Err(failure) => self.failure = Some(failure),
-                }
-                Flow::Continue
-            }
-            Err(TryRecvError::Empty) => Flow::Continue,
-            Err(TryRecvError::Disconnected) => {
-                self.state = State::Done;
-                Flow::Stop
-            }
+        if now.since(tried) >= self.answer_timeout {
+            self.exchange.try_again(now);
+            user.report_failure(now, self.session);
         }
+        Flow::Continue
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Waiting { since, sent, .. } => Some((*since + self.timeout).min(*sent + self.answer_timeout)),
-            State::Idle | State::Done => None,
-        }
+        let (_, since, tried) = self.exchange.waiting()?;
+        Some((since + self.timeout).min(tried + self.answer_timeout))
     }
 }

@@ -86,6 +86,40 @@ fn resolving_shows_the_elements_and_says_no_for_a_pool_that_is_not_there() {
 }
 
 #[test]
+fn a_table_is_the_whole_handlespace_with_homes_and_the_reader_leaves_no_trace() {
+    let net = Network::new();
+    let mut first = net.registrar(1, &["--set", "table-response-elements=2"]);
+    let second = net.registrar(2, &["--peer", &net.endpoint(1, 9901)]);
+    let mut elements: Vec<Process> = (11..14).map(|host| net.element(host, "echo", &[1])).collect();
+    elements.push(net.element(14, "echo", &[2]));
+    let endpoint = net.endpoint(1, 9901);
+    // News between registrars takes its time.
+    while run(&["table", "--registrar", &endpoint]).stdout.lines().count() < 4 {}
+    for adapter in ["blocking", "tokio"] {
+        let ended = run(&["table", "--registrar", &endpoint, "--json", "--adapter", adapter]);
+        assert_eq!(ended.status, Some(0), "{ended:?}");
+        let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut ids: Vec<_> = objects.iter().map(|object| object["id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["0x0000000b", "0x0000000c", "0x0000000d", "0x0000000e"]);
+        assert!(objects.iter().all(|object| object["pool"] == "pool" && object["transport"]["port"] == 7000));
+        let mut homes: Vec<_> = objects.iter().map(|object| object["home"].as_str().unwrap()).collect();
+        homes.sort_unstable();
+        homes.dedup();
+        assert_eq!(homes.len(), 2);
+    }
+    let ended = run(&["table", "--registrar", &endpoint]);
+    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("pool  0x")).count(), 4, "{ended:?}");
+    let ended = run(&["table", "--registrar", &net.endpoint(99, 9901), "--timeout", "300ms"]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    // It knows the other registrar, and nobody else.
+    assert_eq!(first.terminate(), Some(0));
+    let log = first.whole_log();
+    assert!(!log.contains("peer_suspected") && !log.contains("peer_dead"), "{log}");
+    drop(second);
+}
+
+#[test]
 fn a_registrar_that_is_told_to_end_sends_its_elements_to_another_one_first() {
     let net = Network::new();
     let peer = net.endpoint(1, 9901);

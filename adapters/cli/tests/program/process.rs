@@ -103,6 +103,12 @@ impl Process {
         panic!("'{text}' was not logged: {:#?}", self.log);
     }
 
+    /// All that it has logged, once it has ended.
+    pub(crate) fn whole_log(&mut self) -> String {
+        self.log.extend(self.stderr.iter());
+        self.log.join("\n")
+    }
+
     pub(crate) fn write(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
