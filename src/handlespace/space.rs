@@ -136,6 +136,14 @@ impl Cursor {
     pub const START: Self = Self(0);
 }
 
+/// Elements are named by 31 bits.
+const fn capped(mut limits: HandlespaceLimits) -> HandlespaceLimits {
+    if limits.elements > 1 << 31 {
+        limits.elements = 1 << 31;
+    }
+    limits
+}
+
 impl Handlespace {
     /// An empty handlespace. What `seed` is decides what the random policies choose, and makes the hash tables
     /// unpredictable if it is random and secret.
@@ -144,7 +152,7 @@ impl Handlespace {
         let mut random = Random::new(seed);
         let hasher = FixedState::with_seed(random.u64());
         Self {
-            limits: HandlespaceLimits { elements: limits.elements.min(1 << 31), ..limits },
+            limits: capped(limits),
             pools: Pools::new(hasher.clone()),
             hasher,
             random,
@@ -156,6 +164,11 @@ impl Handlespace {
             chosen: Vec::new(),
             changed: Vec::new(),
         }
+    }
+
+    /// From now on it takes no more than this. What is already there stays.
+    pub fn set_limits(&mut self, limits: HandlespaceLimits) {
+        self.limits = capped(limits);
     }
 
     /// The next change of a pool is to be told once by [`Self::take_changed`], if the pool is there.

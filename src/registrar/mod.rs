@@ -15,6 +15,7 @@ mod keep_alive;
 mod monitors;
 mod outbox;
 mod peers;
+mod reconfigure;
 mod shutdown;
 mod startup;
 mod sync;
@@ -34,6 +35,7 @@ use self::guard::Counts;
 use self::monitors::Monitors;
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
+use self::reconfigure::handlespace_limits;
 use self::startup::{HeardMeanwhile, Phase};
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
@@ -120,10 +122,7 @@ impl Registrar {
             identifier => identifier,
         };
         let configured = config.peers.iter().cloned().map(ConfiguredPeer::new).collect();
-        let mut limits = config.limits.handlespace;
-        limits.pool_handle = limits.pool_handle.min(16_384);
-        limits.element = limits.element.min(32_768);
-        let handlespace = Handlespace::new(limits, random.u64());
+        let handlespace = Handlespace::new(handlespace_limits(&config), random.u64());
         let mut timers = Timers::default();
         timers.set(Timer::Start, Instant::ZERO);
         Self {

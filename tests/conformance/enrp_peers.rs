@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use rserpool::Input;
+use rserpool::registrar::RegistrarConfig;
 use rserpool::wire::enrp::{Body, Message, message_type};
-use rserpool::wire::{CauseCode, PayloadProtocol, Policy};
+use rserpool::wire::{CauseCode, PayloadProtocol, PeChecksum, Policy, ServerIdentifier};
 
 use crate::network::cluster;
+use crate::scripted::{OWN, Scripted, element, enrp_at, peer};
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
 const SECOND: Duration = Duration::from_secs(1);
@@ -115,4 +118,40 @@ fn what_cannot_be_understood_is_answered_with_an_enrp_error_where_its_type_asks_
     });
     let Body::Error(causes) = Message::decode(&answer).unwrap().message.body else { panic!() };
     assert_eq!(causes.first().unwrap().code, CauseCode::UNRECOGNIZED_MESSAGE);
+}
+
+#[test]
+fn a_registrar_that_runs_takes_other_timers_limits_and_peers() {
+    let mut scripted = Scripted::new(&[]);
+    let mut config = RegistrarConfig::new(enrp_at(99), 2);
+    config.identifier = ServerIdentifier(0x999);
+    config.peers = vec![enrp_at(1)];
+    config.peer_heartbeat_cycle = Duration::from_secs(3);
+    config.limits.handlespace.elements = 1;
+    scripted.registrar.reconfigure(scripted.now, config.clone());
+    scripted.input(Input::Timeout);
+    let peer_1 = scripted.open(1);
+    let presence = scripted.said_of(peer_1, message_type::PRESENCE).remove(0);
+    // The sender, and the port and address where it listens, are what they were.
+    assert_eq!(presence[4..8], OWN.to_be_bytes());
+    assert!(presence.windows(4).any(|octets| octets == [10, 0, 0, 50]));
+    scripted.presence(peer_1, 1, 0, PeChecksum(0xffff));
+    scripted.done();
+
+    scripted.registers(&element(1, 0));
+    scripted.registers(&element(2, 0));
+    assert_eq!(scripted.elements(), [(1, OWN)], "there is room for one, by the new limit");
+    // The heartbeat that runs goes off as it was set, the next ones as they are set now.
+    scripted.wait_seconds(31);
+    scripted.done();
+    scripted.wait_seconds(9);
+    assert_eq!(scripted.said_of(peer_1, message_type::PRESENCE).len(), 3);
+
+    // A peer that is configured no more is a peer as long as it lives, and is not looked for afterwards.
+    config.peers.clear();
+    scripted.registrar.reconfigure(scripted.now, config);
+    assert_eq!(scripted.peers(), [peer(1)]);
+    scripted.wait_seconds(200);
+    assert!(scripted.peers().is_empty());
+    assert!(scripted.asked_for(1).is_none());
 }
