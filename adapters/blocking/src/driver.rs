@@ -115,7 +115,7 @@ impl<M: Machine> Driver<M> {
         self.node.set_udp_port(address, sctp_port, udp_port);
     }
 
-    /// Runs until the application says to stop.
+    /// Runs until the application says to stop, and closes all associations in order, or to pause.
     ///
     /// # Errors
     ///
@@ -126,7 +126,10 @@ impl<M: Machine> Driver<M> {
             self.wait(None, application.deadline())?;
             flow = self.work(application);
         }
-        self.finish(Duration::from_secs(1))
+        match flow {
+            Flow::Continue | Flow::Pause => Ok(()),
+            Flow::Stop => self.finish(Duration::from_secs(1)),
+        }
     }
 
     /// One round: carries out what is to be done, waits until something happens but no longer than `limit`, and tells
@@ -136,8 +139,9 @@ impl<M: Machine> Driver<M> {
     ///
     /// A socket cannot be used any more.
     pub fn turn(&mut self, limit: Option<Duration>, application: &mut impl Application<M>) -> io::Result<Flow> {
-        if self.work(application) == Flow::Stop {
-            return Ok(Flow::Stop);
+        let flow = self.work(application);
+        if flow != Flow::Continue {
+            return Ok(flow);
         }
         self.wait(limit, application.deadline())?;
         Ok(self.work(application))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
@@ -15,11 +15,11 @@ use toml::de::{DeTable, DeValue};
 use crate::args::Args;
 
 /// Where the settings stand that came from a file.
-static ORIGINS: OnceLock<HashMap<String, String>> = OnceLock::new();
+static ORIGINS: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
 
 /// Where a setting stands, if it came from a file.
-pub(crate) fn origin(setting: &str) -> Option<&'static str> {
-    ORIGINS.get()?.get(setting).map(String::as_str)
+pub(crate) fn origin(setting: &str) -> Option<String> {
+    ORIGINS.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(setting).cloned()
 }
 
 /// The command line, with what files say. Ends the program if something is wrong with it.
@@ -31,6 +31,11 @@ pub(crate) fn parse() -> Args {
             std::process::exit(2)
         }
     }
+}
+
+/// The command line again, with what files say now.
+pub(crate) fn parse_again() -> Result<Args, String> {
+    Args::try_parse_from(expand(std::env::args_os().collect())?).map_err(|error| error.to_string())
 }
 
 /// Takes `--config` out of the command line, and puts in what the file says.
@@ -113,7 +118,7 @@ fn read(file: &File<'_>, command: &Command, subcommand: &Command, given: &[Strin
             options.push(option);
         }
     }
-    let _ = ORIGINS.set(origins);
+    *ORIGINS.lock().unwrap_or_else(PoisonError::into_inner) = Some(origins);
     Ok(options)
 }
 

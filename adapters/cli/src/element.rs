@@ -10,11 +10,11 @@ use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose};
 use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 
-use crate::args::{ElementArgs, Service};
+use crate::args::{Command, ElementArgs, Service};
 use crate::counter::Counter;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
-use crate::node::{self, Stop};
+use crate::node::{self, Reload, Stop};
 use crate::proxy::Sidecar;
 use crate::settings;
 
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let mut config = ElementConfig::new(args.pool.as_bytes(), PeIdentifier(identifier), transport)
         .map_err(|error| Failure::Usage(format!("--pool {}: {error}", args.pool)))?;
     config.policy = with_load(args.policy, args.load)?;
+    let policy = config.policy;
     config.life = Some(Duration::from_secs(args.life.into()));
     config.profile = args.node.profile.profile();
     let mut options = node::options(&args.node);
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         machine.add_registrar(endpoint)
     })?;
     let stop = Stop::on_signals(driver.waker())?;
+    let reload = Reload::on_signal(driver.waker())?;
     info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
     let service = match (args.serve, args.proxy) {
         (Some(service), _) => Serving::Service(service),
@@ -65,6 +67,9 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let mut app = App {
         service,
         stop,
+        reload: reload.clone(),
+        policy,
+        is_over: false,
         sessions: HashMap::new(),
         answers: Vec::new(),
         end: None,
@@ -72,7 +77,13 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         full: false,
         lines: 0,
     };
-    driver.run(&mut app)?;
+    while !app.is_over {
+        driver.run(&mut app)?;
+        reload.carry_out(|command| match command {
+            Command::Element(args) => app.reload(&args, driver.now(), driver.machine()),
+            _ => Ok(()),
+        });
+    }
     match app.failure {
         Some(failure) => Err(failure),
         None => {
@@ -135,6 +146,10 @@ enum Serving {
 struct App {
     service: Serving,
     stop: Stop,
+    reload: Reload,
+    /// The policy that was registered last.
+    policy: Policy<'static>,
+    is_over: bool,
     /// The counters of the sessions.
     sessions: HashMap<AssociationId, Counter>,
     /// What is to be sent: an answer, with the cookie ahead of it if there is one.
@@ -161,6 +176,16 @@ struct Answer {
 }
 
 impl App {
+    /// Takes another policy or load; the rest of what the command line and its file say is not for an element that runs.
+    fn reload(&mut self, args: &ElementArgs, now: Instant, element: &mut Element) -> Result<(), Failure> {
+        let policy = with_load(args.policy, args.load)?;
+        if policy != self.policy {
+            self.policy = policy;
+            element.set_policy(now, policy);
+        }
+        Ok(())
+    }
+
     fn request(&mut self, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
         let (cookie, octets) = match &mut self.service {
             Serving::Proxy(sidecar) => return sidecar.message(session, protocol, octets),
@@ -188,7 +213,10 @@ impl App {
 impl Application<Element> for App {
     fn event(&mut self, now: Instant, event: ElementEvent<'_>) {
         match event {
-            ElementEvent::Registered { home } => info!(event = "registered", %home, "registered"),
+            ElementEvent::Registered { home } => {
+                info!(event = "registered", %home, "registered");
+                node::ready();
+            }
             ElementEvent::RegistrationFailed(reason) => {
                 warn!(?reason, "not registered");
                 self.failure = Some(Failure::Failed(format!("the registration failed: {reason:?}")));
@@ -236,14 +264,17 @@ impl Application<Element> for App {
         if let Serving::Proxy(sidecar) = &mut self.service {
             self.full = sidecar.commands(element);
         }
-        if self.failure.is_some() {
-            return Flow::Stop;
-        }
         if self.stop.is_set() && self.end.is_none() {
+            node::stopping();
             self.end = Some(now + DEREGISTRATION);
             element.deregister(now);
         }
-        if self.end.is_some_and(|end| end <= now) { Flow::Stop } else { Flow::Continue }
+        self.is_over = self.failure.is_some() || self.end.is_some_and(|end| end <= now);
+        match (self.is_over, self.reload.is_set()) {
+            (true, _) => Flow::Stop,
+            (false, true) => Flow::Pause,
+            (false, false) => Flow::Continue,
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rserpool::{ASAP_PORT, EndpointBuf, Machine, Purpose, TooManyRegistrars};
 use rserpool_blocking::{Listen, MulticastOptions, Options};
+use sd_notify::NotifyState;
+use tracing::{info, warn};
 
-use crate::args::NodeArgs;
+use crate::args::{Command, NodeArgs};
+use crate::config;
 use crate::driver::{Driver, Waker};
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
@@ -143,22 +146,75 @@ impl Stop {
     /// From now on the signals do not end the process, but wake the driver.
     pub(crate) fn on_signals(waker: Waker) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut signals =
-            signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
         let flag = Arc::clone(&stop);
-        std::thread::spawn(move || {
-            for _ in signals.forever() {
-                if flag.swap(true, Ordering::SeqCst) {
-                    // The second one is meant.
-                    std::process::exit(130);
-                }
-                waker.wake();
+        on_signals(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM], move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                // The second one is meant.
+                std::process::exit(130);
             }
-        });
+            waker.wake();
+        })?;
         Ok(Self(stop))
     }
 
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
+}
+
+/// Whether SIGHUP has come: files are to be read again.
+#[derive(Clone, Debug)]
+pub(crate) struct Reload(Arc<AtomicBool>);
+
+impl Reload {
+    /// From now on the signal does not end the process, but wakes the driver.
+    pub(crate) fn on_signal(waker: Waker) -> Result<Self, Failure> {
+        let reload = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&reload);
+        on_signals(&[signal_hook::consts::SIGHUP], move || {
+            flag.store(true, Ordering::SeqCst);
+            waker.wake();
+        })?;
+        Ok(Self(reload))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Has what is to be reloaded read again, if there has been a signal. What is wrong with it is logged, and nothing else
+    /// comes of it.
+    pub(crate) fn carry_out(&self, apply: impl FnOnce(Command) -> Result<(), Failure>) {
+        if !self.0.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let _ = sd_notify::notify(&[NotifyState::Reloading]);
+        let result = config::parse_again().map_err(Failure::Usage).and_then(|args| apply(args.command));
+        match result {
+            Ok(()) => info!(event = "reloaded", "the configuration has been read again"),
+            Err(failure) => warn!(event = "not_reloaded", %failure, "the configuration stays as it was"),
+        }
+        ready();
+    }
+}
+
+fn on_signals(signals: &[i32], mut act: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+    let mut signals = signal_hook::iterator::Signals::new(signals)?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            act();
+        }
+    });
+    Ok(())
+}
+
+/// Tells the service manager, if there is one, that all is as it should be.
+pub(crate) fn ready() {
+    // Without one there is nobody to tell, and nothing that would be wrong.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+}
+
+/// Tells the service manager, if there is one, that this is the orderly end.
+pub(crate) fn stopping() {
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }

@@ -3,16 +3,18 @@
 use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{ASAP_PORT, Instant, Purpose};
-use rserpool_blocking::{Application, Flow};
+use rserpool_blocking::{Application, Flow, Options};
 use tracing::{info, warn};
 
-use crate::args::RegistrarArgs;
+use crate::args::{Command, RegistrarArgs};
+use crate::driver::Driver;
 use crate::endpoint::{ENRP_PORT, EndpointArg, Scheme};
 use crate::failure::Failure;
-use crate::node::{self, Stop};
+use crate::node::{self, Reload, Stop};
 use crate::settings;
 
-pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
+/// Where it serves, and where it speaks with others.
+fn endpoints(args: &RegistrarArgs) -> (Vec<EndpointArg>, Vec<EndpointArg>) {
     let localhost = std::net::Ipv4Addr::LOCALHOST.into();
     let on_loopback =
         EndpointArg { scheme: Scheme::SctpOverUdp, addresses: vec![localhost], port: None, udp_port: None };
@@ -21,6 +23,11 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
         [] => asap.first().map(|asap| EndpointArg { port: Some(ENRP_PORT), ..asap.clone() }).into_iter().collect(),
         given => given.to_vec(),
     };
+    (asap, enrp)
+}
+
+fn configuration(args: &RegistrarArgs, options: &mut Options) -> Result<RegistrarConfig, Failure> {
+    let (asap, enrp) = endpoints(args);
     let Some(first_enrp) = enrp.first() else { return Err(Failure::Usage("there is no ENRP endpoint".into())) };
     let mut config = RegistrarConfig::new(first_enrp.to_endpoint(ENRP_PORT)?, node::random()?);
     config.identifier = args.id.map_or(ServerIdentifier::NONE, ServerIdentifier);
@@ -28,9 +35,14 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     config.announcements = if args.announce { Announcements::On } else { Announcements::Off };
     config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
-    let mut options = node::options(&args.node);
-    settings::registrar(&args.node.settings, &mut config, &mut options)?;
+    settings::registrar(&args.node.settings, &mut config, options)?;
+    Ok(config)
+}
 
+pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
+    let (asap, enrp) = endpoints(args);
+    let mut options = node::options(&args.node);
+    let config = configuration(args, &mut options)?;
     let mut driver =
         node::driver(&args.node, Registrar::new(config), &options, asap.iter().chain(&enrp).chain(&args.peer))?;
     for endpoint in &asap {
@@ -46,15 +58,33 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
         node::join(&mut driver, &node::groups(&args.node))?;
     }
     let stop = Stop::on_signals(driver.waker())?;
+    let reload = Reload::on_signal(driver.waker())?;
     let id = driver.machine().identifier();
     info!(registrar = %id, "registrar");
-    driver.run(&mut App { stop, gone: false })?;
+    let mut app = App { stop, reload: reload.clone(), gone: false };
+    while !app.gone {
+        driver.run(&mut app)?;
+        reload.carry_out(|command| match command {
+            Command::Registrar(args) => reconfigure(&mut driver, &args),
+            _ => Ok(()),
+        });
+    }
     info!("end");
+    Ok(())
+}
+
+/// Takes peers and settings; the rest of what the command line and its file say is not for a registrar that runs.
+fn reconfigure(driver: &mut Driver<Registrar>, args: &RegistrarArgs) -> Result<(), Failure> {
+    let config = configuration(args, &mut node::options(&args.node))?;
+    node::registrars(driver, &args.peer, ENRP_PORT)?;
+    let now = driver.now();
+    driver.machine().reconfigure(now, config);
     Ok(())
 }
 
 struct App {
     stop: Stop,
+    reload: Reload,
     /// Whether the registrar has come to its end.
     gone: bool,
 }
@@ -62,7 +92,10 @@ struct App {
 impl Application<Registrar> for App {
     fn event(&mut self, _now: Instant, event: RegistrarEvent<'_>) {
         match event {
-            RegistrarEvent::Serving => info!(event = "serving", "start-up is over, serving"),
+            RegistrarEvent::Serving => {
+                info!(event = "serving", "start-up is over, serving");
+                node::ready();
+            }
             RegistrarEvent::Registered { pool_handle, identifier } => {
                 info!(event = "registered", pool = %pool_handle, element = %identifier, "element registered");
             }
@@ -107,8 +140,13 @@ impl Application<Registrar> for App {
 
     fn commands(&mut self, now: Instant, registrar: &mut Registrar) -> Flow {
         if self.stop.is_set() {
+            node::stopping();
             registrar.shut_down(now);
         }
-        if self.gone { Flow::Stop } else { Flow::Continue }
+        match (self.gone, self.reload.is_set()) {
+            (true, _) => Flow::Stop,
+            (false, true) => Flow::Pause,
+            (false, false) => Flow::Continue,
+        }
     }
 }

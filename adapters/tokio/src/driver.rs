@@ -117,7 +117,7 @@ impl<M: Machine> Driver<M> {
         self.node.set_udp_port(address, sctp_port, udp_port);
     }
 
-    /// Runs until the application says to stop, and closes all associations in order. The future may be dropped at any
+    /// Runs until the application says to stop, and closes all associations in order, or to pause. The future may be dropped at any
     /// time: nothing is lost, and another call goes on where it was. While nobody runs the driver, peers see it as silent.
     ///
     /// # Errors
@@ -129,7 +129,10 @@ impl<M: Machine> Driver<M> {
             self.wait(None, application.deadline()).await?;
             flow = self.work(application);
         }
-        self.finish(Duration::from_secs(1)).await
+        match flow {
+            Flow::Continue | Flow::Pause => Ok(()),
+            Flow::Stop => self.finish(Duration::from_secs(1)).await,
+        }
     }
 
     /// Closes all associations in order and waits until that is done, but no longer than `limit`.

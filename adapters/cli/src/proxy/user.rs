@@ -34,6 +34,7 @@ pub(crate) fn run(args: &UserArgs, listen: SocketAddr) -> Result<(), Failure> {
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::Transport(format!("--listen {listen}: the TCP port cannot be had: {error}")))?;
     info!(event = "listening", address = %listener.local_addr()?, pool = args.pool, "a way into the pool");
+    node::ready();
     let (connections, incoming) = channel();
     let (to, news) = channel();
     let waker = driver.waker();

@@ -13,5 +13,6 @@ mod decode;
 mod hostile;
 mod pools;
 mod process;
+mod service;
 mod sidecar;
 mod usage;

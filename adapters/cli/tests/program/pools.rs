@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::{Network, Process, run};
+use crate::process::{Network, Process, run, until};
 
 #[test]
 fn the_demo_answers_every_request_once_through_all_three_deaths() {
@@ -94,7 +94,7 @@ fn a_table_is_the_whole_handlespace_with_homes_and_the_reader_leaves_no_trace() 
     elements.push(net.element(14, "echo", &[2]));
     let endpoint = net.endpoint(1, 9901);
     // News between registrars takes its time.
-    while run(&["table", "--registrar", &endpoint]).stdout.lines().count() < 4 {}
+    until(|| run(&["table", "--registrar", &endpoint]).stdout.lines().count() == 4);
     for adapter in ["blocking", "tokio"] {
         let ended = run(&["table", "--registrar", &endpoint, "--json", "--adapter", adapter]);
         assert_eq!(ended.status, Some(0), "{ended:?}");

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// After this a test has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -22,15 +24,15 @@ pub(crate) struct Ended {
 /// Runs the program to its end.
 #[track_caller]
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let mut child = spawn(arguments, Stdio::null());
+    let mut child = spawn(arguments, &[], Stdio::null());
     let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
     let status = wait(&mut child);
     Ended { status: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
-fn spawn(arguments: &[&str], stdin: Stdio) -> Child {
+fn spawn(arguments: &[&str], environment: &[(&str, &str)], stdin: Stdio) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rserpool"));
-    command.args(arguments).env_remove("RUST_LOG");
+    command.args(arguments).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET").envs(environment.iter().copied());
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -57,6 +59,15 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// Waits until something is the case that is asked for again and again.
+#[track_caller]
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "not within {LIMIT:?}");
+    }
+}
+
 /// A process that goes on until it is killed or its work is done.
 pub(crate) struct Process {
     child: Child,
@@ -80,7 +91,12 @@ fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = spawn(arguments, Stdio::piped());
+        Self::start_in(arguments, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = spawn(arguments, environment, Stdio::piped());
         Self {
             stdin: child.stdin.take(),
             stdout: lines(child.stdout.take().unwrap()),
@@ -128,9 +144,12 @@ impl Process {
     /// SIGTERM; returns the exit status.
     #[track_caller]
     pub(crate) fn terminate(&mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         wait(&mut self.child).code()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Closes its standard input; returns the exit status.

@@ -82,6 +82,8 @@ pub trait Application<M: Machine> {
 pub enum Flow {
     /// On.
     Continue,
+    /// Return, and leave all as it is: the driver goes on when it is run again.
+    Pause,
     /// Close all associations in order, and return.
     Stop,
 }
@@ -255,12 +257,12 @@ impl<M: Machine> Node<M> {
         self.unfinished = true;
         for _ in 0..ROUNDS {
             self.carry_out(now, sockets, application);
-            if application.commands(now, &mut *self.machine) == Flow::Stop {
-                self.carry_out(now, sockets, application);
-                return Flow::Stop;
-            }
+            let flow = application.commands(now, &mut *self.machine);
             // What the application hears now it has not had its say on.
             let is_news = self.carry_out(now, sockets, application);
+            if flow != Flow::Continue {
+                return flow;
+            }
             if !self.pass_on(now, sockets) && !is_news {
                 self.unfinished = false;
                 break;
