@@ -188,7 +188,7 @@ impl Reload {
         if !self.0.swap(false, Ordering::SeqCst) {
             return;
         }
-        let _ = sd_notify::notify(&[NotifyState::Reloading]);
+        notify(&[NotifyState::Reloading]);
         let result = config::parse_again().map_err(Failure::Usage).and_then(|args| apply(args.command));
         match result {
             Ok(()) => info!(event = "reloaded", "the configuration has been read again"),
@@ -210,11 +210,16 @@ fn on_signals(signals: &[i32], mut act: impl FnMut() + Send + 'static) -> Result
 
 /// Tells the service manager, if there is one, that all is as it should be.
 pub(crate) fn ready() {
-    // Without one there is nobody to tell, and nothing that would be wrong.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
 /// Tells the service manager, if there is one, that this is the orderly end.
 pub(crate) fn stopping() {
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
+}
+
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager cannot be told: {state:?}");
+    }
 }
