@@ -134,6 +134,9 @@ pub(crate) struct RegistrarArgs {
     /// Announce itself by multicast to elements, users and other registrars, and hear those that do so
     #[arg(long)]
     pub(crate) announce: bool,
+    /// Take elements whose addresses are not those of their associations, as behind address translation
+    #[arg(long)]
+    pub(crate) any_address: bool,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
@@ -270,6 +273,10 @@ pub(crate) struct NodeArgs {
     /// The address of the interface for multicast announcements [default: the operating system's choice]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) interface: Option<Ipv4Addr>,
+    /// The name of the interface for multicast announcements by IPv6; without --asap-group and --enrp-group they go to
+    /// ff02::133, too
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface6: Option<String>,
     /// The multicast group and port of announcements to elements and users; may be given several times
     /// [default: 224.0.1.185:3863, or 239.0.0.50:3863 with the profile of rsplib]
     #[arg(long, value_name = "GROUP:PORT")]

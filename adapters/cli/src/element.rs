@@ -99,7 +99,7 @@ fn towards(args: &ElementArgs) -> Result<IpAddr, Failure> {
         (Some(registrar), _) => registrar.address(),
         (None, Some(interface)) => Ok(interface.into()),
         (None, None) => {
-            let groups = node::groups(&args.node).asap;
+            let groups = node::groups(&args.node)?.asap;
             groups.first().map(|group| group.ip()).ok_or_else(|| Failure::Usage("--listen is missing".into()))
         }
     }

@@ -66,15 +66,24 @@ pub(crate) fn listen<M: Machine>(
 }
 
 /// The groups of announcements, by the profile.
-pub(crate) fn groups(args: &NodeArgs) -> MulticastOptions {
+pub(crate) fn groups(args: &NodeArgs) -> Result<MulticastOptions, Failure> {
     let mut groups = MulticastOptions::new(args.profile.profile());
+    if let Some(name) = &args.interface6 {
+        groups = groups.with_ipv6(interface_index(name)?);
+    }
     groups.interface_v4 = args.interface;
     for (given, group) in [(&args.asap_group, &mut groups.asap), (&args.enrp_group, &mut groups.enrp)] {
         if !given.is_empty() {
             group.clone_from(given);
         }
     }
-    groups
+    Ok(groups)
+}
+
+fn interface_index(name: &str) -> Result<u32, Failure> {
+    let any = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    rustix::net::netdevice::name_to_index(any, name)
+        .map_err(|error| Failure::Usage(format!("--interface6 {name}: there is no such interface ({error})")))
 }
 
 /// Joins the groups of announcements.
@@ -95,7 +104,7 @@ pub(crate) fn find_registrars<M: Machine>(
     mut add: impl FnMut(&mut M, EndpointBuf) -> Result<(), TooManyRegistrars>,
 ) -> Result<(), Failure> {
     if endpoints.is_empty() {
-        return join(driver, &groups(args).of_registrars_to_clients());
+        return join(driver, &groups(args)?.of_registrars_to_clients());
     }
     for endpoint in registrars(driver, endpoints, ASAP_PORT)? {
         add(driver.machine(), endpoint).map_err(|error| Failure::Usage(format!("--registrar: {error}")))?;

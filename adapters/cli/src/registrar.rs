@@ -1,6 +1,6 @@
 //! `rserpool registrar`.
 
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::registrar::{AddressCheck, Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{ASAP_PORT, Instant, Purpose};
 use rserpool_blocking::{Application, Flow, Options};
@@ -35,6 +35,9 @@ fn configuration(args: &RegistrarArgs, options: &mut Options) -> Result<Registra
     config.announcements = if args.announce { Announcements::On } else { Announcements::Off };
     config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
+    if args.any_address {
+        config.addresses = AddressCheck::Any;
+    }
     settings::registrar(&args.node.settings, &mut config, options)?;
     Ok(config)
 }
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     }
     node::registrars(&mut driver, &args.peer, ENRP_PORT)?;
     if args.announce {
-        node::join(&mut driver, &node::groups(&args.node))?;
+        node::join(&mut driver, &node::groups(&args.node)?)?;
     }
     let stop = Stop::on_signals(driver.waker())?;
     let reload = Reload::on_signal(driver.waker())?;

@@ -113,6 +113,12 @@ pub(crate) fn registrar(
         ("max-peers", Place::Size(&mut config.limits.peers)),
         ("max-downloads", Place::Size(&mut config.limits.downloads)),
         ("table-response-elements", Place::Size(&mut config.limits.table_response_elements)),
+        ("max-registrations-per-second", Place::Count(&mut config.limits.rates.registrations)),
+        ("max-resolutions-per-second", Place::Count(&mut config.limits.rates.resolutions)),
+        ("max-reports-per-second", Place::Count(&mut config.limits.rates.reports)),
+        ("max-association-registrations-per-second", Place::Count(&mut config.limits.association_rates.registrations)),
+        ("max-association-resolutions-per-second", Place::Count(&mut config.limits.association_rates.resolutions)),
+        ("max-association-reports-per-second", Place::Count(&mut config.limits.association_rates.reports)),
         ("elements-per-step", Place::Size(&mut config.limits.elements_per_step)),
     ];
     places.extend(sctp(options));
@@ -122,6 +128,7 @@ pub(crate) fn registrar(
 /// Applies settings to an element.
 pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options: &mut Options) -> Result<(), Failure> {
     let mut places = vec![
+        ("t1-enrp-request", Place::Time(&mut config.t1_enrp_request)),
         ("t2-registration", Place::Time(&mut config.t2_registration)),
         ("t3-deregistration", Place::Time(&mut config.t3_deregistration)),
         ("t4-reregistration", Place::Time(&mut config.t4_reregistration_max)),

@@ -2,7 +2,7 @@
 //! rsplib.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
 use rserpool::{ASAP_PORT, MulticastGroup, Profile};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -80,15 +80,15 @@ pub(crate) fn listen(group: SocketAddr, options: &MulticastOptions) -> io::Resul
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
     socket.set_reuse_port(true)?;
+    // Bound to the group, it hears nothing else at the port.
     match group.ip() {
         IpAddr::V4(address) => {
-            // Bound to the group, it hears nothing else at the port.
             socket.bind(&group.into())?;
             socket.join_multicast_v4(&address, &options.interface_v4.unwrap_or(Ipv4Addr::UNSPECIFIED))?;
         }
         IpAddr::V6(address) => {
             socket.set_only_v6(true)?;
-            socket.bind(&SocketAddr::new(any(group.ip()), group.port()).into())?;
+            socket.bind(&SocketAddrV6::new(address, group.port(), 0, options.interface_v6).into())?;
             socket.join_multicast_v6(&address, options.interface_v6)?;
         }
     }

@@ -15,6 +15,7 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
         (vec!["registrar", "--set", "nonsense=1"], "peer-heartbeat-cycle"),
         (vec!["registrar", "--set", "peer-heartbeat-cycle=soon"], "a time such as"),
         (vec!["registrar", "--id", "0"], "zero is no identifier"),
+        (vec!["resolve", "pool", "--interface6", "nonsense"], "--interface6 nonsense: there is no such interface"),
     ] {
         let ended = run(&arguments);
         assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
