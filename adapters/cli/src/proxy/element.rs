@@ -66,6 +66,8 @@ impl Sidecar {
                 News::End => (END, vec![0]),
                 News::Broken => (RESET, vec![0]),
                 News::Written(octets) => (CREDIT, (octets as u32).to_be_bytes().to_vec()),
+                // The user ends the session when both sides have said all.
+                News::Ended => continue,
             };
             self.backlog.push_back((session, protocol, octets));
         }

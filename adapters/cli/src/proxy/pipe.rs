@@ -26,6 +26,8 @@ pub(super) enum News {
     Broken,
     /// So much has been written.
     Written(usize),
+    /// All has been written, and the other side knows that there is no more.
+    Ended,
 }
 
 /// Where the news of all connections go: which one it is, and what.
@@ -175,7 +177,10 @@ fn write(id: u64, mut stream: TcpStream, orders: &Receiver<Order>, reporter: &Re
                 Ok(()) => reporter.tell(id, News::Written(octets.len())),
                 Err(_) => return reporter.tell(id, News::Broken),
             },
-            Order::End => _ = stream.shutdown(Shutdown::Write),
+            Order::End => {
+                let _ = stream.shutdown(Shutdown::Write);
+                reporter.tell(id, News::Ended);
+            }
         }
     }
 }

@@ -71,7 +71,7 @@ struct Client {
     /// What the client has said, to be said again to another element; `None` once an element has answered, or when it is
     /// too much to be kept.
     said: Option<Vec<u8>>,
-    /// Whether the client has said all, and the service has.
+    /// Whether the client has said all, and has got all that the service has said.
     ended: [bool; 2],
 }
 
@@ -141,8 +141,6 @@ impl App {
             END => {
                 client.said = None;
                 client.pipe.end();
-                let [_, service] = &mut client.ended;
-                *service = true;
             }
             CREDIT => client.pipe.give(octets.try_into().map_or(0, u32::from_be_bytes) as usize),
             _ => {}
@@ -164,12 +162,19 @@ impl App {
                 }
             }
             News::End => {
-                let [all_said, service] = &mut client.ended;
+                let [all_said, all_heard] = &mut client.ended;
                 *all_said = true;
-                if *service {
+                if *all_heard {
                     self.todo.push(Todo::Close(session));
                 } else if is_open {
                     self.say(session, END, vec![0]);
+                }
+            }
+            News::Ended => {
+                let [all_said, all_heard] = &mut client.ended;
+                *all_heard = true;
+                if *all_said {
+                    self.todo.push(Todo::Close(session));
                 }
             }
             News::Written(octets) => {

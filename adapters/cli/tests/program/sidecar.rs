@@ -1,7 +1,7 @@
 //! Any TCP service as a pool element, and any TCP client in the pool.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -138,4 +138,20 @@ fn answers_larger_than_the_window_and_more_connections_than_sessions_go_through(
     }
     let many: Vec<_> = (0..100).map(|_| std::thread::spawn(move || get(port, "who"))).collect();
     assert!(many.into_iter().all(|thread| thread.join().unwrap().is_some()));
+}
+
+#[test]
+fn clients_that_end_their_side_first_leave_nothing_behind() {
+    let net = Network::new();
+    let (_processes, _webs, port) = pool(&net, "blocking");
+    // More than there can be sessions at a time.
+    for number in 0..100 {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(b"GET /who HTTP/1.0\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("connection {number}: {error}"));
+        assert!(answer.starts_with(b"HTTP/1.0 200"));
+    }
 }
