@@ -172,6 +172,10 @@ pub(crate) struct ElementArgs {
     /// Its load, for policies that use one, in percent; the same as in --policy
     #[arg(long, value_name = "0..100%", value_parser = policy::percent)]
     pub(crate) load: Option<u32>,
+    /// A file with the key that the pool's elements share, 64 hexadecimal digits: they sign the cookies of their sessions, and
+    /// accept no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cookie_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }

@@ -11,6 +11,7 @@ use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 
 use crate::args::{Command, ElementArgs, Service};
+use crate::cookies::Cookies;
 use crate::counter::Counter;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
@@ -72,6 +73,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         is_over: false,
         sessions: HashMap::new(),
         answers: Vec::new(),
+        cookies: Cookies::new(&args.pool, args.cookie_key.as_deref())?,
         end: None,
         failure: None,
         full: false,
@@ -154,6 +156,7 @@ struct App {
     sessions: HashMap<AssociationId, Counter>,
     /// What is to be sent: an answer, with the cookie ahead of it if there is one.
     answers: Vec<Answer>,
+    cookies: Cookies,
     /// When to stop waiting for the answer to the deregistration.
     end: Option<Instant>,
     failure: Option<Failure>,
@@ -170,7 +173,7 @@ fn line_of_characters(number: usize) -> Vec<u8> {
 
 struct Answer {
     session: AssociationId,
-    cookie: Option<[u8; 20]>,
+    cookie: Option<Vec<u8>>,
     protocol: PayloadProtocol,
     octets: Vec<u8>,
 }
@@ -201,7 +204,7 @@ impl App {
             Serving::Service(Service::Counter) => {
                 let counter = self.sessions.entry(session).or_default();
                 match counter.request(octets) {
-                    Some(count) => (Some(counter.cookie()), count.to_string().into_bytes()),
+                    Some(count) => (self.cookies.make(&counter.cookie()), count.to_string().into_bytes()),
                     None => (None, b"a request begins with its number".to_vec()),
                 }
             }
@@ -232,13 +235,15 @@ impl Application<Element> for App {
             ElementEvent::HomeChanged { home } => {
                 info!(event = "home_changed", %home, "another registrar is the home now");
             }
-            ElementEvent::CookieEcho { session, cookie } => match Counter::from_cookie(cookie) {
-                Some(counter) => {
-                    info!(event = "session_resumed", %session, "a session comes from another element");
-                    self.sessions.insert(session, counter);
+            ElementEvent::CookieEcho { session, cookie } => {
+                match self.cookies.open(cookie).and_then(|state| Counter::from_cookie(&state)) {
+                    Some(counter) => {
+                        info!(event = "session_resumed", %session, "a session comes from another element");
+                        self.sessions.insert(session, counter);
+                    }
+                    None => warn!(%session, "a cookie that is not ours"),
                 }
-                None => warn!(%session, "a cookie that is not ours"),
-            },
+            }
             ElementEvent::Data { session, message } => self.request(session, message.protocol, message.octets),
             ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),
             ElementEvent::SessionClosed { session, .. } => {

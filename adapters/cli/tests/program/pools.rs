@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::config::File;
 use crate::process::{Network, Process, run, until};
 
 #[test]
@@ -155,6 +156,42 @@ fn without_a_registrar_in_the_command_line_announcements_tell_of_some() {
         user.write("heard of you");
         assert_eq!(user.read(), "heard of you");
     }
+}
+
+#[test]
+fn with_a_key_sessions_go_on_only_at_elements_that_have_it() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let [ours, theirs] = [("ours", "0123456789abcdef"), ("theirs", "fedcba9876543210")]
+        .map(|(name, digits)| File::new(name, &digits.repeat(4)));
+    let with = |host: u8, key: &File| net.element_with(host, "counter", &[1], &["--cookie-key", key.path()]);
+    let mut first = with(11, &ours);
+    let mut user = net.user(&[1]);
+    for (request, count) in [("1 ", "1"), ("2 ", "2"), ("3 ", "3")] {
+        user.write(request);
+        assert_eq!(user.read(), count);
+    }
+    let mut second = with(12, &ours);
+    first.kill();
+    user.write("4 ");
+    assert_eq!(user.read(), "4");
+    second.wait_for("session_resumed\"");
+    let mut third = with(13, &theirs);
+    second.kill();
+    user.write("5 ");
+    assert_eq!(user.read(), "1", "it knows nothing of what was before");
+    third.wait_for("a cookie that is not ours");
+    let short = File::new("short", "0123");
+    let ended = run(&[
+        "element",
+        "--pool=p",
+        "--serve=counter",
+        "--registrar=sctp+udp://127.0.0.1",
+        "--cookie-key",
+        short.path(),
+    ]);
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains("64 hexadecimal digits"), "{ended:?}");
 }
 
 #[test]
