@@ -1,14 +1,13 @@
 //! The loop: waiting for sockets and time.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use polling::{Event, Events, Poller};
-use rserpool::{Instant, Machine, Purpose};
-use rserpool_sockets::{MulticastOptions, Sockets};
-use rserpool_transport::{Application, Flow, Listen, Node, Options, SctpConfig, SocketIndex};
+use rserpool::{Instant, Machine};
+use rserpool_sockets::Host;
+use rserpool_transport::{Application, Flow, Options, SocketIndex};
 
 /// Wakes a driver from another thread.
 #[derive(Clone, Debug)]
@@ -28,10 +27,9 @@ impl Waker {
 /// Runs a machine.
 #[derive(Debug)]
 pub struct Driver<M> {
-    node: Node<M>,
     // Ahead of the sockets, to be dropped first.
     poller: Arc<Poller>,
-    sockets: Sockets,
+    host: Host<M>,
     /// How many of the sockets the poller knows.
     registered: usize,
     start: StdInstant,
@@ -44,20 +42,17 @@ impl<M: Machine> Driver<M> {
     ///
     /// The operating system has no means to wait for sockets, or no random numbers.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
         Ok(Self {
-            node: Node::new(machine, options, key),
             poller: Arc::new(Poller::new()?),
-            sockets: Sockets::default(),
+            host: Host::new(machine, options)?,
             registered: 0,
             start: StdInstant::now(),
         })
     }
 
-    /// The machine. Commands given to it are carried out by the next [`Self::turn`].
-    pub fn machine(&mut self) -> &mut M {
-        self.node.machine()
+    /// The machine, and where it listens.
+    pub fn host(&mut self) -> &mut Host<M> {
+        &mut self.host
     }
 
     /// The time that the machine is told.
@@ -70,49 +65,6 @@ impl<M: Machine> Driver<M> {
     #[must_use]
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.poller))
-    }
-
-    /// Accepts associations at an address and SCTP port, and returns the UDP address they come to.
-    ///
-    /// # Errors
-    ///
-    /// The UDP port cannot be had.
-    pub fn listen(&mut self, listen: Listen<'_>) -> io::Result<SocketAddr> {
-        self.node.listen(&mut self.sockets, listen)
-    }
-
-    /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
-    ///
-    /// # Errors
-    ///
-    /// The kernel has no SCTP.
-    #[cfg(target_os = "linux")]
-    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
-        self.sockets.use_kernel(config)
-    }
-
-    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's SCTP is not in use, or the addresses cannot be had.
-    #[cfg(target_os = "linux")]
-    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
-        self.sockets.listen_kernel(addresses, port, purposes)
-    }
-
-    /// Sends and hears announcements.
-    ///
-    /// # Errors
-    ///
-    /// A multicast group cannot be joined.
-    pub fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {
-        self.sockets.join(options)
-    }
-
-    /// Says to which UDP port SCTP packets for a peer go, if not to the usual one.
-    pub fn set_udp_port(&mut self, address: IpAddr, sctp_port: u16, udp_port: u16) {
-        self.node.set_udp_port(address, sctp_port, udp_port);
     }
 
     /// Runs until the application says to stop, and closes all associations in order, or to pause.
@@ -154,39 +106,35 @@ impl<M: Machine> Driver<M> {
     /// A socket cannot be used any more.
     pub fn finish(&mut self, limit: Duration) -> io::Result<()> {
         let end = self.now() + limit;
-        self.node.close(self.now(), &mut self.sockets);
-        self.sockets.transmit(&mut self.node);
-        while !self.node.is_closed(&mut self.sockets) && self.now() < end {
+        self.host.close(self.now());
+        while !self.host.is_closed() && self.now() < end {
             self.wait(Some(end.since(self.now())), None)?;
-            self.sockets.transmit(&mut self.node);
         }
         Ok(())
     }
 
     fn work(&mut self, application: &mut impl Application<M>) -> Flow {
-        let flow = self.node.work(self.now(), &mut self.sockets, application);
-        self.sockets.transmit(&mut self.node);
-        flow
+        self.host.work(self.now(), application)
     }
 
     /// Waits for sockets, timers or a wake-up, and hands on what came.
     fn wait(&mut self, limit: Option<Duration>, deadline: Option<Instant>) -> io::Result<()> {
-        while let Some(socket) = self.sockets.get(SocketIndex(self.registered)) {
+        while let Some(socket) = self.host.socket(SocketIndex(self.registered)) {
             crate::poll::add(&self.poller, socket, Event::readable(self.registered))?;
             self.registered += 1;
         }
         let now = self.now();
-        let until = [self.node.poll_timeout(now), deadline].into_iter().flatten().min().map(|at| at.since(now));
+        let until = [self.host.poll_timeout(now), deadline].into_iter().flatten().min().map(|at| at.since(now));
         let mut events = Events::new();
         self.poller.wait(&mut events, until.into_iter().chain(limit).min())?;
         let now = self.now();
         for event in events.iter() {
-            self.sockets.receive(now, SocketIndex(event.key), &mut self.node)?;
-            if let Some(socket) = self.sockets.get(SocketIndex(event.key)) {
+            self.host.receive(now, SocketIndex(event.key))?;
+            if let Some(socket) = self.host.socket(SocketIndex(event.key)) {
                 self.poller.modify(socket, Event::readable(event.key))?;
             }
         }
-        self.node.handle_timeout(now);
+        self.host.handle_timeout(now);
         Ok(())
     }
 }

@@ -20,8 +20,8 @@
 //! let localhost = Ipv4Addr::LOCALHOST.into();
 //! let registrar = Registrar::new(RegistrarConfig::new(SocketAddr::new(localhost, 9901), 42));
 //! let mut driver = Driver::new(registrar, &Options::default())?;
-//! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] })?;
-//! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 9901, purposes: &[Purpose::Enrp] })?;
+//! driver.host().listen(Listen { address: localhost, udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] })?;
+//! driver.host().listen(Listen { address: localhost, udp_port: 9899, sctp_port: 9901, purposes: &[Purpose::Enrp] })?;
 //! driver.run(&mut Log)?;
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -57,9 +57,9 @@
 //! element.add_registrar("127.0.0.1:3863".parse::<std::net::SocketAddr>()?)?;
 //! let mut driver = Driver::new(element, &Options::default())?;
 //! let purposes = &[Purpose::Asap, Purpose::Session];
-//! driver.listen(Listen { address: here.ip(), udp_port: 9899, sctp_port: here.port(), purposes })?;
+//! driver.host().listen(Listen { address: here.ip(), udp_port: 9899, sctp_port: here.port(), purposes })?;
 //! let now = driver.now();
-//! driver.machine().register(now);
+//! driver.host().machine().register(now);
 //! driver.run(&mut Echo::default())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -90,8 +90,8 @@
 //! user.add_registrar("127.0.0.1:3863".parse::<std::net::SocketAddr>()?)?;
 //! let mut driver = Driver::new(user, &Options::default())?;
 //! let now = driver.now();
-//! let session = driver.machine().open_session(now, "echo".into())?;
-//! driver.machine().send(session, OutgoingMessage::new(b"anybody there?"))?;
+//! let session = driver.host().machine().open_session(now, "echo".into())?;
+//! driver.host().machine().send(session, OutgoingMessage::new(b"anybody there?"))?;
 //! driver.run(&mut Ask(false))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -99,7 +99,7 @@
 mod driver;
 mod poll;
 
-pub use rserpool_sockets::MulticastOptions;
+pub use rserpool_sockets::{Host, MulticastOptions};
 pub use rserpool_transport::{Application, Flow, Listen, Options};
 
 pub use self::driver::{Driver, Waker};

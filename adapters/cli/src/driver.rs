@@ -1,11 +1,11 @@
 //! The adapter that was asked for, behind one face.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use clap::ValueEnum;
 use rserpool::{Instant, Machine, Purpose};
-use rserpool_blocking::{Application, Listen, MulticastOptions, Options};
+use rserpool_blocking::{Application, Host, Options};
 
 /// Which adapter runs a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,11 +51,15 @@ impl<M: Machine> Driver<M> {
         })
     }
 
-    pub(crate) fn machine(&mut self) -> &mut M {
+    pub(crate) fn host(&mut self) -> &mut Host<M> {
         match self {
-            Self::Blocking(driver) => driver.machine(),
-            Self::Tokio(_, driver) => driver.machine(),
+            Self::Blocking(driver) => driver.host(),
+            Self::Tokio(_, driver) => driver.host(),
         }
+    }
+
+    pub(crate) fn machine(&mut self) -> &mut M {
+        self.host().machine()
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -72,27 +76,14 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    pub(crate) fn listen(&mut self, listen: Listen<'_>) -> io::Result<SocketAddr> {
-        match self {
-            Self::Blocking(driver) => driver.listen(listen),
-            Self::Tokio(_, driver) => driver.listen(listen),
-        }
-    }
-
     #[cfg(target_os = "linux")]
     pub(crate) fn use_kernel(&mut self, options: &Options) -> io::Result<()> {
-        match self {
-            Self::Blocking(driver) => driver.use_kernel(&options.sctp),
-            Self::Tokio(_, driver) => driver.use_kernel(&options.sctp),
-        }
+        self.host().use_kernel(&options.sctp)
     }
 
     #[cfg(target_os = "linux")]
     pub(crate) fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
-        match self {
-            Self::Blocking(driver) => driver.listen_kernel(addresses, port, purposes),
-            Self::Tokio(_, driver) => driver.listen_kernel(addresses, port, purposes),
-        }
+        self.host().listen_kernel(addresses, port, purposes)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -103,20 +94,6 @@ impl<M: Machine> Driver<M> {
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn listen_kernel(&mut self, _: &[IpAddr], _: u16, _: &[Purpose]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(crate) fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {
-        match self {
-            Self::Blocking(driver) => driver.join(options),
-            Self::Tokio(_, driver) => driver.join(options),
-        }
-    }
-
-    pub(crate) fn set_udp_port(&mut self, address: IpAddr, sctp_port: u16, udp_port: u16) {
-        match self {
-            Self::Blocking(driver) => driver.set_udp_port(address, sctp_port, udp_port),
-            Self::Tokio(_, driver) => driver.set_udp_port(address, sctp_port, udp_port),
-        }
     }
 
     /// Runs until the application says to stop, and closes all associations in order.

@@ -57,7 +57,7 @@ pub(crate) fn listen<M: Machine>(
             Err(error) => Err(Failure::Transport(format!("{endpoint}: SCTP port {sctp_port} cannot be had: {error}"))),
         };
     }
-    driver.listen(Listen { address, udp_port, sctp_port, purposes }).map_err(|error| {
+    driver.host().listen(Listen { address, udp_port, sctp_port, purposes }).map_err(|error| {
         Failure::Transport(format!(
             "{endpoint}: UDP port {udp_port} of {address} cannot be had: {error}; give another address, or another UDP \
              port behind the slash"
@@ -88,7 +88,7 @@ fn interface_index(name: &str) -> Result<u32, Failure> {
 
 /// Joins the groups of announcements.
 pub(crate) fn join<M: Machine>(driver: &mut Driver<M>, groups: &MulticastOptions) -> Result<(), Failure> {
-    driver.join(groups).map_err(|error| {
+    driver.host().join(groups).map_err(|error| {
         Failure::Transport(format!(
             "the multicast groups of announcements cannot be joined: {error}; name an interface with --interface, or \
              registrars with --registrar or --peer"
@@ -124,7 +124,7 @@ pub(crate) fn registrars<M: Machine>(
         .map(|argument| {
             let endpoint = argument.to_endpoint(default_port)?;
             if let Some(udp_port) = argument.udp_port {
-                driver.set_udp_port(argument.address()?, endpoint.as_endpoint().port, udp_port);
+                driver.host().set_udp_port(argument.address()?, endpoint.as_endpoint().port, udp_port);
             }
             Ok(endpoint)
         })

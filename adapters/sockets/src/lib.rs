@@ -1,6 +1,8 @@
-//! The UDP sockets of an adapter, without a way to wait for them, which each adapter has of its own: binding, reading in
-//! bursts, learning what could not be delivered, and the multicast groups of announcements.
+//! The sockets of an adapter, without a way to wait for them, which each adapter has of its own: binding, reading in
+//! bursts, learning what could not be delivered, and the multicast groups of announcements. A [`Host`] is a machine on top of
+//! them.
 
+mod host;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 mod multicast;
@@ -14,6 +16,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
 use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
 
+pub use self::host::Host;
 pub use self::multicast::{Groups, MulticastOptions};
 
 /// The largest datagram that UDP can carry.

@@ -2,15 +2,14 @@
 
 use std::future::{Future as _, pending, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rserpool::{Instant, Machine, Purpose};
-use rserpool_sockets::{MulticastOptions, Sockets};
-use rserpool_transport::{Application, Flow, Listen, Node, Options, SctpConfig, SocketIndex};
+use rserpool::{Instant, Machine};
+use rserpool_sockets::Host;
+use rserpool_transport::{Application, Flow, Options, SocketIndex};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -30,8 +29,7 @@ impl Waker {
 /// Runs a machine.
 #[derive(Debug)]
 pub struct Driver<M> {
-    node: Node<M>,
-    sockets: Sockets,
+    host: Host<M>,
     /// The sockets, to be waited for.
     watched: Vec<UdpSocket>,
     notify: Arc<Notify>,
@@ -46,20 +44,17 @@ impl<M: Machine> Driver<M> {
     ///
     /// The operating system has no random numbers.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
         Ok(Self {
-            node: Node::new(machine, options, key),
-            sockets: Sockets::default(),
+            host: Host::new(machine, options)?,
             watched: Vec::new(),
             notify: Arc::new(Notify::new()),
             start: TokioInstant::now(),
         })
     }
 
-    /// The machine. Commands given to it are carried out as soon as the driver runs, and with the next wake-up if it runs.
-    pub fn machine(&mut self) -> &mut M {
-        self.node.machine()
+    /// The machine, and where it listens.
+    pub fn host(&mut self) -> &mut Host<M> {
+        &mut self.host
     }
 
     /// The time that the machine is told.
@@ -72,49 +67,6 @@ impl<M: Machine> Driver<M> {
     #[must_use]
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.notify))
-    }
-
-    /// Accepts associations at an address and SCTP port, and returns the UDP address they come to.
-    ///
-    /// # Errors
-    ///
-    /// The UDP port cannot be had.
-    pub fn listen(&mut self, listen: Listen<'_>) -> io::Result<SocketAddr> {
-        self.node.listen(&mut self.sockets, listen)
-    }
-
-    /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
-    ///
-    /// # Errors
-    ///
-    /// The kernel has no SCTP.
-    #[cfg(target_os = "linux")]
-    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
-        self.sockets.use_kernel(config)
-    }
-
-    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's SCTP is not in use, or the addresses cannot be had.
-    #[cfg(target_os = "linux")]
-    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
-        self.sockets.listen_kernel(addresses, port, purposes)
-    }
-
-    /// Sends and hears announcements.
-    ///
-    /// # Errors
-    ///
-    /// A multicast group cannot be joined.
-    pub fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {
-        self.sockets.join(options)
-    }
-
-    /// Says to which UDP port SCTP packets for a peer go, if not to the usual one.
-    pub fn set_udp_port(&mut self, address: IpAddr, sctp_port: u16, udp_port: u16) {
-        self.node.set_udp_port(address, sctp_port, udp_port);
     }
 
     /// Runs until the application says to stop, and closes all associations in order, or to pause. The future may be dropped at any
@@ -142,29 +94,25 @@ impl<M: Machine> Driver<M> {
     /// A socket cannot be used any more.
     pub async fn finish(&mut self, limit: Duration) -> io::Result<()> {
         let end = self.now() + limit;
-        self.node.close(self.now(), &mut self.sockets);
-        self.sockets.transmit(&mut self.node);
-        while !self.node.is_closed(&mut self.sockets) && self.now() < end {
+        self.host.close(self.now());
+        while !self.host.is_closed() && self.now() < end {
             self.wait(Some(end), None).await?;
-            self.sockets.transmit(&mut self.node);
         }
         Ok(())
     }
 
     fn work(&mut self, application: &mut impl Application<M>) -> Flow {
-        let flow = self.node.work(self.now(), &mut self.sockets, application);
-        self.sockets.transmit(&mut self.node);
-        flow
+        self.host.work(self.now(), application)
     }
 
     /// Waits for sockets, timers or a wake-up, and hands on what came.
     async fn wait(&mut self, limit: Option<Instant>, deadline: Option<Instant>) -> io::Result<()> {
-        while let Some(socket) = self.sockets.get(SocketIndex(self.watched.len())) {
+        while let Some(socket) = self.host.socket(SocketIndex(self.watched.len())) {
             // Whatever it is, waiting for it is the same.
             self.watched.push(UdpSocket::from_std(socket.try_clone_to_owned()?.into())?);
         }
         let now = self.now();
-        let until = [self.node.poll_timeout(now), deadline, limit].into_iter().flatten().min();
+        let until = [self.host.poll_timeout(now), deadline, limit].into_iter().flatten().min();
         let start = self.start;
         let mut timer = pin!(async move {
             match until {
@@ -190,7 +138,7 @@ impl<M: Machine> Driver<M> {
         .await;
         drop(sockets);
         let now = self.now();
-        let Self { sockets, node, watched, .. } = self;
+        let Self { host, watched, .. } = self;
         for (number, how) in ready {
             let Some(socket) = watched.get(number) else { continue };
             let how = how?;
@@ -200,13 +148,13 @@ impl<M: Machine> Driver<M> {
                     continue;
                 }
                 let read = socket.try_io(kind, || {
-                    let has_more = sockets.receive(now, SocketIndex(number), node)?;
+                    let has_more = host.receive(now, SocketIndex(number))?;
                     if has_more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
                 });
                 read.or_else(|error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) })?;
             }
         }
-        self.node.handle_timeout(now);
+        self.host.handle_timeout(now);
         Ok(())
     }
 }

@@ -18,15 +18,15 @@
 //! let localhost = Ipv4Addr::LOCALHOST.into();
 //! let registrar = Registrar::new(RegistrarConfig::new(SocketAddr::new(localhost, 9901), 42));
 //! let mut driver = Driver::new(registrar, &Options::default())?;
-//! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] })?;
-//! driver.listen(Listen { address: localhost, udp_port: 9899, sctp_port: 9901, purposes: &[Purpose::Enrp] })?;
+//! driver.host().listen(Listen { address: localhost, udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] })?;
+//! driver.host().listen(Listen { address: localhost, udp_port: 9899, sctp_port: 9901, purposes: &[Purpose::Enrp] })?;
 //! driver.run(&mut Log).await
 //! # }
 //! ```
 
 mod driver;
 
-pub use rserpool_sockets::MulticastOptions;
+pub use rserpool_sockets::{Host, MulticastOptions};
 pub use rserpool_transport::{Application, Flow, Listen, Options};
 
 pub use self::driver::{Driver, Waker};

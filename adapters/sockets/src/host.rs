@@ -1,0 +1,131 @@
+//! A machine with its transport and its sockets: what all drivers have in common. A driver adds a clock and a way to wait.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
+
+#[cfg(target_os = "linux")]
+use rserpool::Purpose;
+use rserpool::{Instant, Machine};
+#[cfg(target_os = "linux")]
+use rserpool_transport::SctpConfig;
+use rserpool_transport::{Application, Flow, Listen, Node, Options, SocketIndex};
+
+use crate::{MulticastOptions, Sockets};
+
+/// A node and the sockets that it uses.
+#[derive(Debug)]
+pub struct Host<M> {
+    node: Node<M>,
+    sockets: Sockets,
+}
+
+impl<M: Machine> Host<M> {
+    /// A host for `machine`, which listens nowhere yet.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no random numbers.
+    pub fn new(machine: M, options: &Options) -> io::Result<Self> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::default() })
+    }
+
+    /// The machine. Commands given to it are carried out as soon as the driver runs, and with the next wake-up if it runs.
+    pub fn machine(&mut self) -> &mut M {
+        self.node.machine()
+    }
+
+    /// Accepts associations at an address and SCTP port, and returns the UDP address they come to.
+    ///
+    /// # Errors
+    ///
+    /// The UDP port cannot be had.
+    pub fn listen(&mut self, listen: Listen<'_>) -> io::Result<SocketAddr> {
+        self.node.listen(&mut self.sockets, listen)
+    }
+
+    /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no SCTP.
+    #[cfg(target_os = "linux")]
+    pub fn use_kernel(&mut self, config: &SctpConfig) -> io::Result<()> {
+        self.sockets.use_kernel(config)
+    }
+
+    /// Accepts associations of the kernel's SCTP at addresses and a port, and opens them from there for these purposes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's SCTP is not in use, or the addresses cannot be had.
+    #[cfg(target_os = "linux")]
+    pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+        self.sockets.listen_kernel(addresses, port, purposes)
+    }
+
+    /// Sends and hears announcements.
+    ///
+    /// # Errors
+    ///
+    /// A multicast group cannot be joined.
+    pub fn join(&mut self, options: &MulticastOptions) -> io::Result<()> {
+        self.sockets.join(options)
+    }
+
+    /// Says to which UDP port SCTP packets for a peer go, if not to the usual one.
+    pub fn set_udp_port(&mut self, address: IpAddr, sctp_port: u16, udp_port: u16) {
+        self.node.set_udp_port(address, sctp_port, udp_port);
+    }
+
+    /// Does what is to be done, and sends what is to be sent; see [`Node::work`].
+    pub fn work(&mut self, now: Instant, application: &mut impl Application<M>) -> Flow {
+        let flow = self.node.work(now, &mut self.sockets, application);
+        self.transmit();
+        flow
+    }
+
+    /// Begins to close all associations in order. The driver goes on to wait until [`Self::is_closed`].
+    pub fn close(&mut self, now: Instant) {
+        self.node.close(now, &mut self.sockets);
+        self.transmit();
+    }
+
+    /// Whether no association is left; sends what is still to be sent.
+    pub fn is_closed(&mut self) -> bool {
+        self.transmit();
+        self.node.is_closed(&mut self.sockets)
+    }
+
+    /// A socket, to be waited for; see [`Sockets::get`].
+    #[must_use]
+    pub fn socket(&self, index: SocketIndex) -> Option<BorrowedFd<'_>> {
+        self.sockets.get(index)
+    }
+
+    /// Reads what has come to a socket; see [`Sockets::receive`].
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be used any more.
+    pub fn receive(&mut self, now: Instant, index: SocketIndex) -> io::Result<bool> {
+        self.sockets.receive(now, index, &mut self.node)
+    }
+
+    /// When to call [`Self::handle_timeout`] and [`Self::work`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.node.poll_timeout(now)
+    }
+
+    /// Time has passed. To be called before [`Self::work`], also if nothing has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.node.handle_timeout(now);
+    }
+
+    fn transmit(&mut self) {
+        self.sockets.transmit(&mut self.node);
+    }
+}
