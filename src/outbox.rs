@@ -112,9 +112,14 @@ impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
         self.records.iter_mut().nth(index).map(|(record, _)| record)
     }
 
+    /// Where the octets of a record begin, by its place in the queue.
+    fn start_of(&self, index: usize) -> usize {
+        self.start + self.records.iter().take(index).map(|(_, length)| length).sum::<usize>()
+    }
+
     /// A record and its octets, by its place in the queue.
     pub(crate) fn get(&self, index: usize) -> Option<(&R, &[u8])> {
-        let start = self.start + self.records.iter().take(index).map(|(_, length)| length).sum::<usize>();
+        let start = self.start_of(index);
         let (record, length) = self.records.iter().nth(index)?;
         Some((record, self.octets.get(start..start + length).unwrap_or_default()))
     }
@@ -122,7 +127,7 @@ impl<R, const RECORDS: usize, const OCTETS: usize> Outbox<R, RECORDS, OCTETS> {
     /// Queues a record with a copy of the octets of another.
     pub(crate) fn push_copy(&mut self, record: R, of: usize) -> Result<(), Full> {
         // Only fetching leaves a gap in front, and what is fetched is not copied.
-        let start = self.start + self.records.iter().take(of).map(|(_, length)| length).sum::<usize>();
+        let start = self.start_of(of);
         let (_, length) = self.records.iter().nth(of).ok_or(Full)?;
         let length = *length;
         let end = self.end + length;

@@ -136,15 +136,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
 
     /// Goes on with messages to pools for which there was no room.
     pub(super) fn dispatch_rest(&mut self) {
-        let mut pool = None;
-        for held in self.held.records() {
-            if let Destination::Pool { pool: of, .. } = held.destination
-                && self.pools.get(of).is_some_and(|pool| pool.request == Request::None)
-            {
-                pool = Some(of);
-                break;
-            }
-        }
+        let is_known = |pool: usize| self.pools.get(pool).is_some_and(|pool| pool.request == Request::None);
+        let pool = self.held.records().find_map(|held| match held.destination {
+            Destination::Pool { pool, .. } if is_known(pool) => Some(pool),
+            _ => None,
+        });
         if let Some(pool) = pool {
             self.dispatch(self.now, pool);
         }

@@ -7,21 +7,15 @@ use rserpool::wire::asap::HandleResolutionResponse;
 use rserpool_blocking::{Application, Flow};
 
 use crate::args::ResolveArgs;
+use crate::driver::Driver;
 use crate::failure::Failure;
-use crate::node;
-use crate::settings;
 use crate::show::{Show, Shown};
-use crate::user::User;
+use crate::user::{self, User};
 
 pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
     let mut config = UserConfig::default();
     config.items = args.items;
-    let mut options = node::options(&args.node);
-    settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = node::driver(&args.node, User::new(config), &options, &args.registrar)?;
-    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
-        machine.add_registrar(endpoint)
-    })?;
+    let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, config)?;
     let now = driver.now();
     driver
         .machine()

@@ -10,7 +10,9 @@ use rserpool::{Failover, Instant, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
-use crate::args::UserArgs;
+use crate::args::{NodeArgs, UserArgs};
+use crate::driver::Driver;
+use crate::endpoint::EndpointArg;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -23,20 +25,33 @@ pub(crate) type User = PoolUser<4, 32, { 256 * 1024 }>;
 /// How many lines are read ahead.
 const READ_AHEAD: usize = 64;
 
-pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
-    if let Some(listen) = args.listen {
-        return proxy::run(args, listen);
-    }
+/// The configuration of a user that has sessions.
+pub(crate) fn config_for_sessions() -> Result<UserConfig, Failure> {
     let mut config = UserConfig::default();
     config.seed = node::random()?;
     // The elements that come and go while a session lasts are of use when it has to fail over.
     config.updates = Updates::Asked;
-    let mut options = node::options(&args.node);
-    settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = node::driver(&args.node, User::new(config), &options, &args.registrar)?;
-    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
-        machine.add_registrar(endpoint)
-    })?;
+    Ok(config)
+}
+
+/// A driver for a user that knows these registrars, or listens to announcements if there are none.
+pub(crate) fn driver<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize>(
+    args: &NodeArgs,
+    registrars: &[EndpointArg],
+    mut config: UserConfig,
+) -> Result<Driver<PoolUser<SESSIONS, ELEMENTS, OCTETS>>, Failure> {
+    let mut options = node::options(args);
+    settings::user(&args.settings, &mut config, &mut options)?;
+    let mut driver = node::driver(args, PoolUser::new(config), &options, registrars)?;
+    node::find_registrars(&mut driver, args, registrars, |machine, endpoint| machine.add_registrar(endpoint))?;
+    Ok(driver)
+}
+
+pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
+    if let Some(listen) = args.listen {
+        return proxy::run(args, listen);
+    }
+    let mut driver: Driver<User> = driver(&args.node, &args.registrar, config_for_sessions()?)?;
     let (lines, receiver) = sync_channel(READ_AHEAD);
     let waker = driver.waker();
     std::thread::spawn(move || {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
+use rserpool::pool_user::{PoolUser, SessionId, UserEvent};
 use rserpool::wire::{PayloadProtocol, PoolHandle};
 use rserpool::{Failover, Instant, OutgoingMessage, SendError};
 use rserpool_blocking::{Application, Flow};
@@ -14,23 +14,16 @@ use tracing::{debug, info, warn};
 use super::pipe::{Backlog, News, Pipe, Reporter};
 use super::{CREDIT, DATA, END, RESET, WINDOW};
 use crate::args::UserArgs;
+use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
-use crate::settings;
+use crate::user;
 
 /// Connections at a time; further ones wait.
 type User = PoolUser<64, 32, { 256 * 1024 }>;
 
 pub(crate) fn run(args: &UserArgs, listen: SocketAddr) -> Result<(), Failure> {
-    let mut config = UserConfig::default();
-    config.seed = node::random()?;
-    config.updates = Updates::Asked;
-    let mut options = node::options(&args.node);
-    settings::user(&args.node.settings, &mut config, &mut options)?;
-    let mut driver = node::driver(&args.node, User::new(config), &options, &args.registrar)?;
-    node::find_registrars(&mut driver, &args.node, &args.registrar, |machine, endpoint| {
-        machine.add_registrar(endpoint)
-    })?;
+    let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, user::config_for_sessions()?)?;
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::Transport(format!("--listen {listen}: the TCP port cannot be had: {error}")))?;
     info!(event = "listening", address = %listener.local_addr()?, pool = args.pool, "a way into the pool");
