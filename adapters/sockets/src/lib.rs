@@ -4,7 +4,7 @@
 
 mod host;
 #[cfg(target_os = "linux")]
-pub mod kernel;
+mod kernel;
 mod multicast;
 #[cfg(target_os = "linux")]
 mod unreachable;
@@ -17,7 +17,8 @@ use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, 
 use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
 
 pub use self::host::Host;
-pub use self::multicast::{Groups, MulticastOptions};
+use self::multicast::Groups;
+pub use self::multicast::MulticastOptions;
 
 /// The largest datagram that UDP can carry.
 const DATAGRAM: usize = 65_535;

@@ -97,7 +97,7 @@ pub(crate) fn listen(group: SocketAddr, options: &MulticastOptions) -> io::Resul
 
 /// The sockets from which announcements are sent, and where they go.
 #[derive(Debug, Default)]
-pub struct Groups {
+pub(crate) struct Groups {
     groups: Vec<(MulticastGroup, SocketAddr, UdpSocket)>,
 }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use rserpool::wire::PayloadProtocol;
 use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose};
 use rserpool_transport::{DirectEvent, DirectHandle, SctpConfig, SendError, Undelivered};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -29,7 +30,6 @@ const INITMSG: i32 = 2;
 const NODELAY: i32 = 3;
 const PEER_ADDR_PARAMS: i32 = 9;
 const RECVRCVINFO: i32 = 32;
-const REMOTE_UDP_ENCAPS_PORT: i32 = 36;
 const BINDX_ADD: i32 = 100;
 const GET_PEER_ADDRS: i32 = 108;
 const EVENT: i32 = 127;
@@ -72,7 +72,7 @@ enum Standing {
 }
 
 /// All SCTP sockets of a process.
-pub struct KernelSctp {
+pub(crate) struct KernelSctp {
     endpoints: Vec<Bound>,
     config: SctpConfig,
     associations: HashMap<(usize, Number), (DirectHandle, Standing)>,
@@ -134,8 +134,7 @@ fn unpacked(mut octets: &[u8], count: usize) -> (Vec<IpAddr>, u16) {
 
 impl KernelSctp {
     /// No sockets yet.
-    #[must_use]
-    pub fn new(config: SctpConfig) -> Self {
+    pub(crate) fn new(config: SctpConfig) -> Self {
         Self {
             endpoints: Vec::new(),
             config,
@@ -153,7 +152,7 @@ impl KernelSctp {
     /// # Errors
     ///
     /// It has not.
-    pub fn probe() -> io::Result<()> {
+    pub(crate) fn probe() -> io::Result<()> {
         Socket::new(Domain::IPV4, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP))).map(|_| ())
     }
 
@@ -162,7 +161,7 @@ impl KernelSctp {
     /// # Errors
     ///
     /// The kernel has no SCTP, or the addresses cannot be had.
-    pub fn listen(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
         let endpoint = self.bind(addresses, port, purposes)?;
         endpoint.socket.listen(BACKLOG)?;
         self.endpoints.push(endpoint);
@@ -224,34 +223,18 @@ impl KernelSctp {
         Ok(())
     }
 
-    /// The peers' UDP port, for associations over UDP by the kernel (RFC 6951 §6).
-    ///
-    /// # Errors
-    ///
-    /// The kernel cannot do it.
-    pub fn set_encapsulation_port(&mut self, port: u16) -> io::Result<()> {
-        // struct sctp_udpencaps: association, an address of 128 octets, the port.
-        let value = [&FUTURE.to_ne_bytes()[..], &[0; 128], &port.to_be_bytes(), &[0; 2]].concat();
-        for endpoint in &self.endpoints {
-            sys::set_option(&endpoint.socket, REMOTE_UDP_ENCAPS_PORT, &value)?;
-        }
-        Ok(())
-    }
-
     /// How many sockets there are.
-    #[must_use]
-    pub fn sockets(&self) -> usize {
+    pub(crate) fn sockets(&self) -> usize {
         self.endpoints.len()
     }
 
     /// A socket, to be waited for, by its place. They stay as long as all this.
-    #[must_use]
-    pub fn socket(&self, place: usize) -> Option<&Socket> {
+    pub(crate) fn socket(&self, place: usize) -> Option<&Socket> {
         self.endpoints.get(place).map(|endpoint| &endpoint.socket)
     }
 
     /// Opens an association; `None` if that is not possible.
-    pub fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Option<DirectHandle> {
+    pub(crate) fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Option<DirectHandle> {
         let is_v4 = remote.addresses.iter().all(IpAddr::is_ipv4);
         let is_family = |endpoint: &Bound| endpoint.is_v4 == is_v4 || !endpoint.is_v4;
         let listens = |endpoint: &Bound| endpoint.purposes.contains(&purpose) && is_family(endpoint);
@@ -311,7 +294,7 @@ impl KernelSctp {
     /// # Errors
     ///
     /// The message was not taken.
-    pub fn send(&mut self, handle: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
+    pub(crate) fn send(&mut self, handle: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
         let (place, number) = *self.by_handle.get(&handle).ok_or(SendError::Closed)?;
         let flags = if message.delivery == Delivery::Unordered { notification::UNORDERED } else { 0 };
         let context = if message.failover == Failover::Forbidden { FAILOVER_FORBIDDEN } else { 0 };
@@ -325,10 +308,10 @@ impl KernelSctp {
     }
 
     /// Closes an association in order, or ends it at once; then it gives what has not arrived.
-    pub fn end(&mut self, handle: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
+    pub(crate) fn end(&mut self, handle: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
         let Some((place, number)) = self.by_handle.get(&handle).copied() else { return Vec::new() };
         let flags = if how == CloseReason::Shutdown { EOF } else { ABORT };
-        let info = send_info(0, flags, rserpool::wire::PayloadProtocol::UNSPECIFIED, 0, number);
+        let info = send_info(0, flags, PayloadProtocol::UNSPECIFIED, 0, number);
         if let Some(endpoint) = self.endpoints.get(place) {
             let _ = sys::send(&endpoint.socket, &[], SNDINFO, &info);
         }
@@ -351,20 +334,13 @@ impl KernelSctp {
         undelivered
     }
 
-    /// How many associations there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.associations.len()
-    }
-
     /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.associations.is_empty()
     }
 
     /// What has happened.
-    pub fn poll_event(&mut self) -> Option<DirectEvent> {
+    pub(crate) fn poll_event(&mut self) -> Option<DirectEvent> {
         self.events.pop_front()
     }
 
@@ -373,7 +349,7 @@ impl KernelSctp {
     /// # Errors
     ///
     /// The socket cannot be used any more.
-    pub fn receive(&mut self, place: usize) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self, place: usize) -> io::Result<bool> {
         for _ in 0..BURST {
             let Some(endpoint) = self.endpoints.get(place) else { return Ok(false) };
             let received = match sys::receive(&endpoint.socket, &mut self.buffer) {
@@ -385,12 +361,19 @@ impl KernelSctp {
                     continue;
                 }
             };
-            let octets = self.buffer.get(..received.length).unwrap_or_default().to_vec();
+            let octets = self.buffer.get(..received.length).unwrap_or_default();
             if received.is_notification {
+                let octets = octets.to_vec();
                 self.notified(place, &octets);
                 continue;
             }
             let Some((protocol, number)) = received_info(received.control()) else { continue };
+            let is_whole = received.is_end && !self.parts.contains_key(&(place, number));
+            if is_whole && octets.len() <= self.config.message_size {
+                let octets = Bytes::copy_from_slice(octets);
+                self.received(place, number, protocol, octets);
+                continue;
+            }
             let part = self.parts.entry((place, number)).or_default();
             part.extend(octets);
             if part.len() > self.config.message_size {
@@ -399,12 +382,17 @@ impl KernelSctp {
             }
             if received.is_end {
                 let octets = self.parts.remove(&(place, number)).unwrap_or_default();
-                if let Some((association, Standing::Open)) = self.associations.get(&(place, number)).copied() {
-                    self.events.push_back(DirectEvent::Message { association, protocol, octets: Bytes::from(octets) });
-                }
+                self.received(place, number, protocol, Bytes::from(octets));
             }
         }
         Ok(true)
+    }
+
+    /// A whole message has come.
+    fn received(&mut self, place: usize, number: Number, protocol: PayloadProtocol, octets: Bytes) {
+        if let Some((association, Standing::Open)) = self.associations.get(&(place, number)).copied() {
+            self.events.push_back(DirectEvent::Message { association, protocol, octets });
+        }
     }
 
     fn notified(&mut self, place: usize, octets: &[u8]) {
