@@ -40,13 +40,12 @@ type Places<'a> = Vec<(&'static str, Place<'a>)>;
 /// Puts the settings into their places.
 fn apply(settings: &[Setting], mut places: Places<'_>) -> Result<(), Failure> {
     for Setting { name, value } in settings {
+        let origin = config::origin(name).map_or_else(|| "--set".into(), |at| format!("{at}:"));
         let names: Vec<_> = places.iter().map(|(name, _)| *name).collect();
         let Some((_, place)) = places.iter_mut().find(|(known, _)| known == name) else {
             let names = names.join(", ");
-            let origin = config::origin(name).map_or_else(|| "--set".into(), |at| format!("{at}:"));
             return Err(Failure::Usage(format!("{origin} {name}: there is no such setting here; there are {names}")));
         };
-        let origin = config::origin(name).map_or_else(|| "--set".into(), |at| format!("{at}:"));
         let number = |what: &str| Failure::Usage(format!("{origin} {name}={value}: {what} is wanted"));
         match place {
             Place::Time(time) => {

@@ -216,20 +216,18 @@ impl Network {
     }
 
     pub(crate) fn element_with(&self, host: u8, serve: &str, registrars: &[u8], more: &[&str]) -> Process {
-        let (listen, id) = (self.endpoint(host, 7000), format!("{host:x}"));
-        let mut arguments = vec!["element", "--pool", "pool", "--serve", serve, "--listen", &listen, "--id", &id];
-        let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
-        arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
-        arguments.extend(more);
-        let mut process = Process::start(&arguments);
-        process.wait_for("registered\"");
-        process
+        self.member(host, &["--serve", serve], registrars, more)
     }
 
     /// A TCP service on this machine as an element of the pool "pool".
     pub(crate) fn proxy(&self, host: u8, port: u16, registrars: &[u8], more: &[&str]) -> Process {
-        let (listen, id, service) = (self.endpoint(host, 7000), format!("{host:x}"), format!("127.0.0.1:{port}"));
-        let mut arguments = vec!["element", "--pool", "pool", "--proxy", &service, "--listen", &listen, "--id", &id];
+        self.member(host, &["--proxy", &format!("127.0.0.1:{port}")], registrars, more)
+    }
+
+    fn member(&self, host: u8, service: &[&str], registrars: &[u8], more: &[&str]) -> Process {
+        let (listen, id) = (self.endpoint(host, 7000), format!("{host:x}"));
+        let mut arguments = vec!["element", "--pool", "pool", "--listen", &listen, "--id", &id];
+        arguments.extend(service);
         let registrars: Vec<_> = registrars.iter().map(|host| self.endpoint(*host, 3863)).collect();
         arguments.extend(registrars.iter().flat_map(|endpoint| ["--registrar", endpoint]));
         arguments.extend(more);
