@@ -188,10 +188,12 @@ struct Device {
     acknowledged: u32,
     /// The lines that it has had printed.
     log: Vec<String>,
+    /// What it is told as soon as it listens.
+    welcome: Vec<u8>,
 }
 
 impl Device {
-    fn start(image: &str) -> Result<Self> {
+    fn start(image: &str, welcome: Vec<u8>) -> Result<Self> {
         let mut qemu = Command::new("qemu-system-arm")
             .args(["-machine", "lm3s6965evb", "-display", "none", "-monitor", "none", "-serial", "stdio"])
             .args(["-semihosting-config", "enable=on,target=native", "-kernel", image])
@@ -208,7 +210,7 @@ impl Device {
                 }
             }
         });
-        Ok(Self { qemu, octets, buffer: Vec::new(), acknowledged: 0, log: Vec::new() })
+        Ok(Self { qemu, octets, buffer: Vec::new(), acknowledged: 0, log: Vec::new(), welcome })
     }
 
     fn write(&mut self, octets: &[u8]) -> Result<()> {
@@ -258,6 +260,11 @@ impl Device {
                 link.send(now, association, &OutgoingMessage { protocol, ..OutgoingMessage::new(octets) })?;
             }
             2 | 3 => link.end(now, association),
+            // An octet that comes before the device has set up its line is lost, and with it all that follows.
+            5 => {
+                let welcome = std::mem::take(&mut self.welcome);
+                self.write(&welcome)?;
+            }
             _ => {
                 let line = String::from_utf8_lossy(rest).into_owned();
                 println!("firmware: {line}");
@@ -324,10 +331,9 @@ fn main() -> Result<()> {
     let mut answer = None;
 
     let mut device_links = [Link::new()?, Link::new()?];
-    let mut device = Device::start(&image)?;
     let place = |port: u16| [&[127, 0, 0, 1][..], &port.to_be_bytes()].concat();
     let [us, it] = [device_links[0].port.port, registrar_link.port.port].map(place);
-    device.write(&frame(0, 5, 0, &[us, it].concat()))?;
+    let mut device = Device::start(&image, frame(0, 5, 0, &[us, it].concat()))?;
 
     let start = std::time::Instant::now();
     let mut killed = None;

@@ -30,6 +30,8 @@ pub enum Wish {
     Close = 2,
     Abort = 3,
     Log = 4,
+    /// It listens now: what is said on the line before that is lost.
+    Begin = 5,
 }
 
 /// Puts frames together.

@@ -104,8 +104,9 @@ fn main() -> ! {
         clock.enable_interrupt();
     }
 
-    // The host begins, and says where we are and where the registrar is.
+    // The host says where we are and where the registrar is.
     let mut receiver = Receiver::new();
+    send(&mut uart, Who::Element, Wish::Begin, 0, &[]);
     receive(&mut uart, &mut receiver);
     let nowhere = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let places =
