@@ -1,37 +1,16 @@
 //! The loop: waiting for sockets and time.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
-use polling::{Event, Events, Poller};
 use rserpool::{Instant, Machine};
-use rserpool_sockets::Host;
-use rserpool_transport::{Application, Flow, Options, SocketIndex};
-
-/// Wakes a driver from another thread.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<Poller>);
-
-impl Waker {
-    /// Has the driver call its application's [`Application::commands`] soon.
-    ///
-    /// # Errors
-    ///
-    /// The operating system refuses.
-    pub fn wake(&self) -> io::Result<()> {
-        self.0.notify()
-    }
-}
+use rserpool_sockets::{Host, Waker};
+use rserpool_transport::{Application, Flow, Options};
 
 /// Runs a machine.
 #[derive(Debug)]
 pub struct Driver<M> {
-    // Ahead of the sockets, to be dropped first.
-    poller: Arc<Poller>,
     host: Host<M>,
-    /// How many of the sockets the poller knows.
-    registered: usize,
     start: StdInstant,
 }
 
@@ -42,12 +21,7 @@ impl<M: Machine> Driver<M> {
     ///
     /// The operating system has no means to wait for sockets, or no random numbers.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
-        Ok(Self {
-            poller: Arc::new(Poller::new()?),
-            host: Host::new(machine, options)?,
-            registered: 0,
-            start: StdInstant::now(),
-        })
+        Ok(Self { host: Host::new(machine, options)?, start: StdInstant::now() })
     }
 
     /// The machine, and where it listens.
@@ -64,7 +38,7 @@ impl<M: Machine> Driver<M> {
     /// Something with which other threads can wake this one.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.poller))
+        self.host.waker()
     }
 
     /// Runs until the application says to stop, and closes all associations in order, or to pause.
@@ -119,22 +93,9 @@ impl<M: Machine> Driver<M> {
 
     /// Waits for sockets, timers or a wake-up, and hands on what came.
     fn wait(&mut self, limit: Option<Duration>, deadline: Option<Instant>) -> io::Result<()> {
-        while let Some(socket) = self.host.socket(SocketIndex(self.registered)) {
-            crate::poll::add(&self.poller, socket, Event::readable(self.registered))?;
-            self.registered += 1;
-        }
         let now = self.now();
         let until = [self.host.poll_timeout(now), deadline].into_iter().flatten().min().map(|at| at.since(now));
-        let mut events = Events::new();
-        self.poller.wait(&mut events, until.into_iter().chain(limit).min())?;
-        let now = self.now();
-        for event in events.iter() {
-            self.host.receive(now, SocketIndex(event.key))?;
-            if let Some(socket) = self.host.socket(SocketIndex(event.key)) {
-                self.poller.modify(socket, Event::readable(event.key))?;
-            }
-        }
-        self.host.handle_timeout(now);
-        Ok(())
+        self.host.wait(until.into_iter().chain(limit).min())?;
+        self.host.receive(self.now())
     }
 }

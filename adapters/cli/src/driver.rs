@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use clap::ValueEnum;
 use rserpool::{Instant, Machine, Purpose};
-use rserpool_blocking::{Application, Host, Options};
+use rserpool_blocking::{Application, Host, Options, Waker};
 
 /// Which adapter runs a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,30 +22,15 @@ pub(crate) enum Driver<M> {
     Tokio(tokio::runtime::Runtime, rserpool_tokio::Driver<M>),
 }
 
-/// Wakes a driver.
-#[derive(Clone, Debug)]
-pub(crate) enum Waker {
-    Blocking(rserpool_blocking::Waker),
-    Tokio(rserpool_tokio::Waker),
-}
-
-impl Waker {
-    pub(crate) fn wake(&self) {
-        match self {
-            // What could go wrong with it goes wrong with all that the driver does.
-            Self::Blocking(waker) => _ = waker.wake(),
-            Self::Tokio(waker) => waker.wake(),
-        }
-    }
-}
-
 impl<M: Machine> Driver<M> {
     pub(crate) fn new(adapter: Adapter, machine: M, options: &Options) -> io::Result<Self> {
         Ok(match adapter {
             Adapter::Blocking => Self::Blocking(rserpool_blocking::Driver::new(machine, options)?),
             Adapter::Tokio => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+                let guard = runtime.enter();
                 let driver = rserpool_tokio::Driver::new(machine, options)?;
+                drop(guard);
                 Self::Tokio(runtime, driver)
             }
         })
@@ -58,6 +43,10 @@ impl<M: Machine> Driver<M> {
         }
     }
 
+    pub(crate) fn waker(&mut self) -> Waker {
+        self.host().waker()
+    }
+
     pub(crate) fn machine(&mut self) -> &mut M {
         self.host().machine()
     }
@@ -66,13 +55,6 @@ impl<M: Machine> Driver<M> {
         match self {
             Self::Blocking(driver) => driver.now(),
             Self::Tokio(_, driver) => driver.now(),
-        }
-    }
-
-    pub(crate) fn waker(&self) -> Waker {
-        match self {
-            Self::Blocking(driver) => Waker::Blocking(driver.waker()),
-            Self::Tokio(_, driver) => Waker::Tokio(driver.waker()),
         }
     }
 

@@ -11,7 +11,9 @@ use tracing::{info, warn};
 
 use crate::args::{Command, NodeArgs};
 use crate::config;
-use crate::driver::{Driver, Waker};
+use rserpool_blocking::Waker;
+
+use crate::driver::Driver;
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 

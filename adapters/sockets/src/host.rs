@@ -2,16 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use rserpool::Purpose;
 use rserpool::{Instant, Machine};
 #[cfg(target_os = "linux")]
 use rserpool_transport::SctpConfig;
-use rserpool_transport::{Application, Flow, Listen, Node, Options, SocketIndex};
+use rserpool_transport::{Application, Flow, Listen, Node, Options};
 
-use crate::{MulticastOptions, Sockets};
+use crate::{MulticastOptions, Sockets, Waker};
 
 /// A node and the sockets that it uses.
 #[derive(Debug)]
@@ -25,11 +26,11 @@ impl<M: Machine> Host<M> {
     ///
     /// # Errors
     ///
-    /// The operating system has no random numbers.
+    /// The operating system has no random numbers, or no means to wait for sockets.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::default() })
+        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::new()? })
     }
 
     /// The machine. Commands given to it are carried out as soon as the driver runs, and with the next wake-up if it runs.
@@ -99,33 +100,52 @@ impl<M: Machine> Host<M> {
         self.node.is_closed(&mut self.sockets)
     }
 
-    /// A socket, to be waited for; see [`Sockets::get`].
+    /// Something with which other threads end a [`Self::wait`].
     #[must_use]
-    pub fn socket(&self, index: SocketIndex) -> Option<BorrowedFd<'_>> {
-        self.sockets.get(index)
+    pub fn waker(&self) -> Waker {
+        self.sockets.waker()
     }
 
-    /// Reads what has come to a socket; see [`Sockets::receive`].
+    /// Waits until there is something to read, a wake-up comes, or the time is over. [`Self::receive`] is to follow.
     ///
     /// # Errors
     ///
-    /// The socket cannot be used any more.
-    pub fn receive(&mut self, now: Instant, index: SocketIndex) -> io::Result<bool> {
-        self.sockets.receive(now, index, &mut self.node)
+    /// The operating system refuses.
+    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.sockets.wait(limit)
     }
 
-    /// When to call [`Self::handle_timeout`] and [`Self::work`] at the latest.
+    /// Whether there is something to read, as far as is known.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.sockets.is_ready()
+    }
+
+    /// Reads what has come, and lets time pass. [`Self::work`] is to follow.
+    ///
+    /// # Errors
+    ///
+    /// A socket cannot be used any more.
+    pub fn receive(&mut self, now: Instant) -> io::Result<()> {
+        self.sockets.receive(now, &mut self.node)?;
+        self.node.handle_timeout(now);
+        Ok(())
+    }
+
+    /// When to call [`Self::receive`] and [`Self::work`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         self.node.poll_timeout(now)
     }
 
-    /// Time has passed. To be called before [`Self::work`], also if nothing has come.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.node.handle_timeout(now);
-    }
-
     fn transmit(&mut self) {
         self.sockets.transmit(&mut self.node);
+    }
+}
+
+impl<M> AsFd for Host<M> {
+    /// What is readable as soon as [`Self::wait`] would not wait.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sockets.as_fd()
     }
 }

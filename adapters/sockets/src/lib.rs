@@ -1,17 +1,18 @@
-//! The sockets of an adapter, without a way to wait for them, which each adapter has of its own: binding, reading in
-//! bursts, learning what could not be delivered, and the multicast groups of announcements. A [`Host`] is a machine on top of
-//! them.
+//! The sockets of an adapter: binding, waiting, reading in bursts, learning what could not be delivered, and the multicast
+//! groups of announcements. A [`Host`] is a machine on top of them.
 
 mod host;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod multicast;
+mod readiness;
 #[cfg(target_os = "linux")]
 mod unreachable;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
 use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
@@ -19,6 +20,8 @@ use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, S
 pub use self::host::Host;
 use self::multicast::Groups;
 pub use self::multicast::MulticastOptions;
+use self::readiness::Readiness;
+pub use self::readiness::Waker;
 
 /// The largest datagram that UDP can carry.
 const DATAGRAM: usize = 65_535;
@@ -41,24 +44,13 @@ enum Source {
 /// Sockets, by their numbers.
 #[derive(Debug)]
 pub struct Sockets {
+    readiness: Readiness,
     sources: Vec<Source>,
     #[cfg(target_os = "linux")]
     kernel: Option<kernel::KernelSctp>,
     /// Where multicast datagrams are sent from and to.
     groups: Groups,
     buffer: Box<[u8]>,
-}
-
-impl Default for Sockets {
-    fn default() -> Self {
-        Self {
-            sources: Vec::new(),
-            #[cfg(target_os = "linux")]
-            kernel: None,
-            groups: Groups::default(),
-            buffer: vec![0; DATAGRAM].into_boxed_slice(),
-        }
-    }
 }
 
 impl rserpool_transport::Sockets for Sockets {
@@ -75,8 +67,7 @@ impl rserpool_transport::Sockets for Sockets {
         socket.set_nonblocking(true)?;
         #[cfg(target_os = "linux")]
         unreachable::enable(&socket);
-        self.sources.push(Source::Udp(socket));
-        Ok(SocketIndex(self.sources.len() - 1))
+        self.add(Source::Udp(socket))
     }
 
     fn local_address(&self, index: SocketIndex) -> Option<SocketAddr> {
@@ -91,8 +82,10 @@ impl rserpool_transport::Sockets for Sockets {
     fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Opening {
         let Some(kernel) = &mut self.kernel else { return Opening::OverUdp };
         let opened = kernel.open(purpose, remote);
-        self.watch_kernel();
-        opened.map_or(Opening::Failed, Opening::Direct)
+        match (self.watch_kernel(), opened) {
+            (Ok(()), Some(handle)) => Opening::Direct(handle),
+            _ => Opening::Failed,
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -117,6 +110,58 @@ impl rserpool_transport::Sockets for Sockets {
 }
 
 impl Sockets {
+    /// No sockets yet.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no means to wait for sockets.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            readiness: Readiness::new()?,
+            sources: Vec::new(),
+            #[cfg(target_os = "linux")]
+            kernel: None,
+            groups: Groups::default(),
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+        })
+    }
+
+    /// Something with which other threads end a [`Self::wait`].
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.readiness.waker()
+    }
+
+    /// Waits until there is something to read, a wake-up comes, or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses.
+    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.readiness.wait(limit)
+    }
+
+    /// Whether there is something to read, as far as is known.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.readiness.len() > 0
+    }
+
+    fn add(&mut self, source: Source) -> io::Result<SocketIndex> {
+        let index = SocketIndex(self.sources.len());
+        match &source {
+            Source::Udp(socket) | Source::Group(socket, _) => self.readiness.add(socket.as_fd(), index)?,
+            #[cfg(target_os = "linux")]
+            Source::Kernel(place) => {
+                if let Some(socket) = self.kernel.as_ref().and_then(|kernel| kernel.socket(*place)) {
+                    self.readiness.add(socket.as_fd(), index)?;
+                }
+            }
+        }
+        self.sources.push(source);
+        Ok(index)
+    }
+
     /// From now on associations are the kernel's.
     ///
     /// # Errors
@@ -138,16 +183,15 @@ impl Sockets {
     pub fn listen_kernel(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
         let kernel = self.kernel.as_mut().ok_or_else(|| io::Error::other("the kernel's SCTP is not in use"))?;
         kernel.listen(addresses, port, purposes)?;
-        self.watch_kernel();
-        Ok(())
+        self.watch_kernel()
     }
 
     /// The kernel's sockets are waited for like the others.
     #[cfg(target_os = "linux")]
-    fn watch_kernel(&mut self) {
+    fn watch_kernel(&mut self) -> io::Result<()> {
         let known = self.sources.iter().filter(|source| matches!(source, Source::Kernel(_))).count();
         let all = self.kernel.as_ref().map_or(0, kernel::KernelSctp::sockets);
-        self.sources.extend((known..all).map(Source::Kernel));
+        (known..all).try_for_each(|place| self.add(Source::Kernel(place)).map(|_| ()))
     }
 
     /// Joins the multicast groups of announcements, to hear them and to send them.
@@ -159,29 +203,29 @@ impl Sockets {
         for (group, address) in options.groups() {
             let socket = multicast::listen(address, options)?;
             socket.set_nonblocking(true)?;
-            self.sources.push(Source::Group(socket, group));
+            self.add(Source::Group(socket, group))?;
         }
         self.groups = Groups::new(options)?;
         Ok(())
     }
 
-    /// A socket, to be waited for. There are more of them as time goes by, and never less.
-    #[must_use]
-    pub fn get(&self, index: SocketIndex) -> Option<BorrowedFd<'_>> {
-        Some(match self.sources.get(index.0)? {
-            Source::Udp(socket) | Source::Group(socket, _) => socket.as_fd(),
-            #[cfg(target_os = "linux")]
-            Source::Kernel(place) => self.kernel.as_ref()?.socket(*place)?.as_fd(),
-        })
-    }
-
-    /// Reads what has come to a socket, up to a limit, and what could not be delivered, and hands it to a node. True if
-    /// there may be more.
+    /// Reads what has come to the sockets, from each up to a limit, and what could not be delivered, and hands it to a node.
     ///
     /// # Errors
     ///
-    /// The socket cannot be used any more.
-    pub fn receive<M: rserpool::Machine>(
+    /// A socket cannot be used any more.
+    pub fn receive<M: rserpool::Machine>(&mut self, now: Instant, node: &mut Node<M>) -> io::Result<()> {
+        for _ in 0..self.readiness.len() {
+            let Some(index) = self.readiness.pop() else { break };
+            if self.receive_from(now, index, node)? {
+                self.readiness.push(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come to a socket. True if there may be more.
+    fn receive_from<M: rserpool::Machine>(
         &mut self,
         now: Instant,
         index: SocketIndex,
@@ -230,6 +274,13 @@ impl Sockets {
         while let Some((group, octets)) = node.poll_announcement() {
             self.groups.send(group, &octets);
         }
+    }
+}
+
+impl AsFd for Sockets {
+    /// What is readable as soon as [`Self::wait`] would not wait.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
     }
 }
 

@@ -1,38 +1,21 @@
 //! The loop: waiting for sockets and time.
 
-use std::future::{Future as _, pending, poll_fn};
+use std::future::pending;
 use std::io;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use rserpool::{Instant, Machine};
-use rserpool_sockets::Host;
-use rserpool_transport::{Application, Flow, Options, SocketIndex};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
-use tokio::sync::Notify;
+use rserpool_sockets::{Host, Waker};
+use rserpool_transport::{Application, Flow, Options};
+use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant as TokioInstant, sleep_until};
-
-/// Wakes a driver from another task or thread.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<Notify>);
-
-impl Waker {
-    /// Has the driver call its application's [`Application::commands`] soon.
-    pub fn wake(&self) {
-        self.0.notify_one();
-    }
-}
 
 /// Runs a machine.
 #[derive(Debug)]
 pub struct Driver<M> {
     host: Host<M>,
-    /// The sockets, to be waited for.
-    watched: Vec<UdpSocket>,
-    notify: Arc<Notify>,
+    readable: AsyncFd<OwnedFd>,
     start: TokioInstant,
 }
 
@@ -42,14 +25,11 @@ impl<M: Machine> Driver<M> {
     ///
     /// # Errors
     ///
-    /// The operating system has no random numbers.
+    /// The operating system has no random numbers, or no means to wait for sockets.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
-        Ok(Self {
-            host: Host::new(machine, options)?,
-            watched: Vec::new(),
-            notify: Arc::new(Notify::new()),
-            start: TokioInstant::now(),
-        })
+        let host = Host::new(machine, options)?;
+        let readable = crate::readable::watch(host.as_fd().try_clone_to_owned()?)?;
+        Ok(Self { host, readable, start: TokioInstant::now() })
     }
 
     /// The machine, and where it listens.
@@ -66,7 +46,7 @@ impl<M: Machine> Driver<M> {
     /// Something with which other tasks and threads can wake this one.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.notify))
+        self.host.waker()
     }
 
     /// Runs until the application says to stop, and closes all associations in order, or to pause. The future may be dropped at any
@@ -107,54 +87,23 @@ impl<M: Machine> Driver<M> {
 
     /// Waits for sockets, timers or a wake-up, and hands on what came.
     async fn wait(&mut self, limit: Option<Instant>, deadline: Option<Instant>) -> io::Result<()> {
-        while let Some(socket) = self.host.socket(SocketIndex(self.watched.len())) {
-            // Whatever it is, waiting for it is the same.
-            self.watched.push(UdpSocket::from_std(socket.try_clone_to_owned()?.into())?);
-        }
-        let now = self.now();
-        let until = [self.host.poll_timeout(now), deadline, limit].into_iter().flatten().min();
-        let start = self.start;
-        let mut timer = pin!(async move {
-            match until {
-                Some(at) => sleep_until(start + at.since(Instant::ZERO)).await,
-                None => pending().await,
-            }
-        });
-        let mut notified = pin!(self.notify.notified());
-        // Errors are news of what could not be delivered.
-        let interest = Interest::READABLE | Interest::ERROR;
-        let mut sockets: Vec<_> = self.watched.iter().map(|socket| Box::pin(socket.ready(interest))).collect();
-        let mut ready = Vec::new();
-        poll_fn(|context| {
-            ready.clear();
-            for (number, socket) in sockets.iter_mut().enumerate() {
-                if let Poll::Ready(how) = socket.as_mut().poll(context) {
-                    ready.push((number, how));
+        let until = [self.host.poll_timeout(self.now()), deadline, limit].into_iter().flatten().min();
+        if !self.host.is_ready() {
+            let start = self.start;
+            let time = async {
+                match until {
+                    Some(at) => sleep_until(start + at.since(Instant::ZERO)).await,
+                    None => pending().await,
                 }
-            }
-            let is_time = notified.as_mut().poll(context).is_ready() | timer.as_mut().poll(context).is_ready();
-            if ready.is_empty() && !is_time { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
-        drop(sockets);
-        let now = self.now();
-        let Self { host, watched, .. } = self;
-        for (number, how) in ready {
-            let Some(socket) = watched.get(number) else { continue };
-            let how = how?;
-            // The runtime clears one kind of readiness at a time, and only if all is read and nothing has come meanwhile.
-            for (is_so, kind) in [(how.is_error(), Interest::ERROR), (how.is_readable(), Interest::READABLE)] {
-                if !is_so {
-                    continue;
-                }
-                let read = socket.try_io(kind, || {
-                    let has_more = host.receive(now, SocketIndex(number))?;
-                    if has_more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
-                });
-                read.or_else(|error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) })?;
+            };
+            // What comes after the runtime has been told to forget what came before makes it ready again.
+            tokio::select! {
+                biased;
+                ready = self.readable.readable() => ready?.clear_ready(),
+                () = time => {}
             }
         }
-        self.host.handle_timeout(now);
-        Ok(())
+        self.host.wait(Some(Duration::ZERO))?;
+        self.host.receive(self.now())
     }
 }

@@ -25,8 +25,9 @@
 //! ```
 
 mod driver;
+mod readable;
 
-pub use rserpool_sockets::{Host, MulticastOptions};
+pub use rserpool_sockets::{Host, MulticastOptions, Waker};
 pub use rserpool_transport::{Application, Flow, Listen, Options};
 
-pub use self::driver::{Driver, Waker};
+pub use self::driver::Driver;

@@ -10,7 +10,7 @@ use rserpool::{AssociationId, OutgoingMessage};
 
 use super::pipe::{Backlog, News, Pipe, Reporter};
 use super::{CREDIT, DATA, END, RESET};
-use crate::driver::Waker;
+use rserpool_blocking::Waker;
 
 /// The connections to the service.
 pub(crate) struct Sidecar {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::WINDOW;
-use crate::driver::Waker;
+use rserpool_blocking::Waker;
 
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
