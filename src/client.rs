@@ -76,6 +76,8 @@ pub(crate) fn send<R: ClientRecord, const RECORDS: usize, const OCTETS: usize>(
 pub enum SendError {
     /// The queue is full: fetch actions first. Or the message is larger than the queue.
     Full,
+    /// The peer takes less than is sent to it: wait until the session is ready again, as an event tells.
+    Congested,
     /// SCTP has no empty messages.
     Empty,
     /// The payload protocol identifier of ASAP is the control channel's (RFC 5352 §5).
@@ -94,6 +96,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "the queue has no room for the message",
+            Self::Congested => "the peer takes less than is sent to it",
             Self::Empty => "a message must have at least one octet",
             Self::ReservedProtocol => "the payload protocol identifier of ASAP is not for data",
             Self::NoSession => "there is no such session",

@@ -109,7 +109,7 @@ pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
 pub use self::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
 pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
-    OutgoingMessage, Progress, Purpose,
+    OutgoingMessage, Progress, Purpose, SendBuffer,
 };
 pub use self::profile::Profile;
 pub use self::random::Random;

@@ -21,9 +21,10 @@ use crate::wire::PayloadProtocol;
 ///   latest. Earlier does no harm. The time changes with every call of the other methods.
 /// - Give each association that comes in from outside a name of its own, made with [`AssociationId::accepted`]. The
 ///   machine names those that it opens itself.
-/// - Lose no message of an association that lives. If its peer takes less than is sent and the buffer for it is full,
-///   abort the association and report it as [`CloseReason::Lost`]: registrars and elements then find out what the
-///   peer has missed.
+/// - If an association's peer takes less than is sent, say so with [`Input::SendBuffer`] while there is still room for what
+///   the machine has queued: elements and users then take no more of the application's messages for it.
+/// - Lose no message of an association that lives. If the buffer for it is full all the same, abort the association and
+///   report it as [`CloseReason::Lost`]: registrars and elements then find out what the peer has missed.
 /// - If the transport can tell which messages have not arrived when an association ends, report them with
 ///   [`Input::Undelivered`] first. This is of use to users only.
 /// - Report each association's end with [`Input::Closed`], or [`Input::OpenFailed`] if it never came to be, once. No
@@ -161,6 +162,14 @@ pub enum Input<'a> {
         /// How much of it went out.
         progress: Progress,
     },
+    /// What is sent on an association waits for its peer, or does so no longer. A new association has room. Registrars don't
+    /// mind it.
+    SendBuffer {
+        /// The association's name.
+        association: AssociationId,
+        /// How it is now.
+        state: SendBuffer,
+    },
     /// A multicast datagram came in.
     Datagram {
         /// To which group.
@@ -170,6 +179,15 @@ pub enum Input<'a> {
         /// The octets.
         octets: &'a [u8],
     },
+}
+
+/// Whether a transport's buffer for an association takes more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendBuffer {
+    /// The application has to wait: there is room only for what the machine has to say by itself.
+    Full,
+    /// It takes more.
+    HasRoom,
 }
 
 /// How far a message got that did not arrive, as far as the transport knows.

@@ -12,7 +12,7 @@ use rserpool::wire::{
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
-    Protocol,
+    Protocol, SendBuffer,
 };
 
 use crate::messages::{AsapMessage, EnrpMessage};
@@ -34,6 +34,7 @@ pub enum Step {
     Closed(u8, u8),
     /// A message that was sent on an association of late has not arrived.
     Undelivered(u8, bool, Vec<u8>),
+    SendBuffer(u8, bool),
     /// A well-formed ASAP message comes on an open association.
     Asap(u8, AsapMessage),
     /// A well-formed ENRP message.
@@ -146,6 +147,11 @@ impl World {
                 let message = OutgoingMessage::new(octets);
                 let progress = if *sent { Progress::Unacknowledged } else { Progress::Unsent };
                 machine.handle(self.now, Input::Undelivered { association, message, progress });
+            }
+            Step::SendBuffer(number, full) => {
+                let Some(association) = self.open_association(*number) else { return };
+                let state = if *full { SendBuffer::Full } else { SendBuffer::HasRoom };
+                machine.handle(self.now, Input::SendBuffer { association, state });
             }
             Step::Asap(number, message) => {
                 message.with(|message| self.message(machine, *number, PayloadProtocol::ASAP, |b| message.encode(b)));

@@ -78,6 +78,11 @@ pub enum ElementEvent<'a> {
         /// The message.
         message: IncomingMessage<'a>,
     },
+    /// Messages for a user are taken again, after [`SendError::Congested`](crate::SendError::Congested).
+    Ready {
+        /// The session.
+        session: AssociationId,
+    },
     /// A message was larger than the machine's buffer. It is lost.
     MessageTooLarge {
         /// The session.
@@ -155,6 +160,9 @@ pub(super) enum Record {
         session: AssociationId,
         protocol: PayloadProtocol,
     },
+    Ready {
+        session: AssociationId,
+    },
     MessageTooLarge {
         session: AssociationId,
         length: usize,
@@ -224,6 +232,7 @@ impl Record {
             Self::Data { session, protocol } => {
                 ElementEvent::Data { session, message: IncomingMessage { protocol, octets } }
             }
+            Self::Ready { session } => ElementEvent::Ready { session },
             Self::MessageTooLarge { session, length } => ElementEvent::MessageTooLarge { session, length },
             Self::SessionClosed { session, reason } => ElementEvent::SessionClosed { session, reason },
         }))

@@ -251,6 +251,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             Input::Message { association, protocol, octets } => self.data(association, protocol, octets),
             // Whether answers have arrived is for users to find out, who ask again.
             Input::Undelivered { .. } => {}
+            Input::SendBuffer { association, state } => self.send_buffer(association, state),
             Input::Datagram { group: MulticastGroup::Asap, from, octets } => self.datagram(now, from, octets),
             Input::Datagram { .. } => {}
         }

@@ -4,7 +4,7 @@
 use super::{Duty, PoolElement, Record, State};
 use crate::business_card::{CardError, ElementList};
 use crate::client::{MessageHeader, SendError, send};
-use crate::machine::{AssociationId, OutgoingMessage};
+use crate::machine::{AssociationId, OutgoingMessage, SendBuffer};
 use crate::outbox::Full;
 use crate::wire::asap::{Body, BusinessCard};
 use crate::wire::{PoolElement as WirePoolElement, PoolHandle, TransportUse};
@@ -43,6 +43,7 @@ pub(super) enum Added {
 struct Entry {
     session: AssociationId,
     who: Who,
+    buffer: SendBuffer,
 }
 
 /// The associations that came in, up to `SESSIONS`, ordered by their names.
@@ -77,7 +78,7 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
             self.remove(silent.session);
         }
         if let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) {
-            let _ = self.entries.insert(place, Entry { session, who: Who::Unknown });
+            let _ = self.entries.insert(place, Entry { session, who: Who::Unknown, buffer: SendBuffer::HasRoom });
         }
         instead_of.map_or(Added::Yes, Added::InsteadOf)
     }
@@ -115,6 +116,14 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
         self.cards_due = true;
     }
 
+    /// Whether the transport takes more for one.
+    fn has_room_for(&mut self, session: AssociationId) -> Result<(), SendError> {
+        match self.find(session).ok_or(SendError::NoSession)?.buffer {
+            SendBuffer::HasRoom => Ok(()),
+            SendBuffer::Full => Err(SendError::Congested),
+        }
+    }
+
     /// Whether no user is there, as far as is known.
     fn have_no_users(&self) -> bool {
         self.entries.iter().all(|entry| entry.who == Who::Registrar)
@@ -130,6 +139,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub fn send(&mut self, session: AssociationId, message: OutgoingMessage<'_>) -> Result<(), SendError> {
         SendError::check(&message)?;
         self.speaks_with(session)?;
+        self.sessions.has_room_for(session)?;
         let record = Record::Send { association: session, header: MessageHeader::of(&message) };
         self.outbox.push_octets(record, message.octets).map_err(|_| SendError::Full)
     }
@@ -147,6 +157,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             return Err(SendError::NoControlChannel);
         }
         self.speaks_with(session)?;
+        self.sessions.has_room_for(session)?;
         send(&mut self.outbox, session, &Body::Cookie(cookie).into()).map_err(|_| SendError::Full)
     }
 
@@ -207,6 +218,15 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub(super) fn turn_away(&mut self, session: AssociationId) {
         self.sessions.remove(session);
         let _ = self.outbox.push(Record::Close { association: session });
+    }
+
+    /// The transport's buffer for an association is full, or has room again.
+    pub(super) fn send_buffer(&mut self, association: AssociationId, state: SendBuffer) {
+        let Some(entry) = self.sessions.find(association) else { return };
+        let before = core::mem::replace(&mut entry.buffer, state);
+        if (before, state) == (SendBuffer::Full, SendBuffer::HasRoom) {
+            self.event(Record::Ready { session: association });
+        }
     }
 
     fn give_card(&mut self, session: AssociationId) -> Result<(), Full> {

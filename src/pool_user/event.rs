@@ -70,6 +70,12 @@ pub enum UserEvent<'a> {
         /// The message, or the beginning of it, if there is no room for the rest.
         message: OutgoingMessage<'a>,
     },
+    /// Messages for a session's element are taken again, after [`SendError::Congested`](crate::SendError::Congested). So they are
+    /// after [`Self::Failover`].
+    Ready {
+        /// The session.
+        session: SessionId,
+    },
     /// A message was larger than the machine's buffer. It is lost.
     MessageTooLarge {
         /// The session.
@@ -144,6 +150,9 @@ pub(super) enum Record {
         progress: Progress,
         header: MessageHeader,
     },
+    Ready {
+        session: SessionId,
+    },
     MessageTooLarge {
         session: SessionId,
         length: usize,
@@ -207,6 +216,7 @@ impl Record {
                 let (pool_handle, message) = (PoolHandle::new(pool_handle), header.with(octets));
                 UserEvent::Undelivered { pool_handle, session, identifier, progress, message }
             }
+            Self::Ready { session } => UserEvent::Ready { session },
             Self::MessageTooLarge { session, length } => UserEvent::MessageTooLarge { session, length },
             Self::CookieTooLong { session, length } => UserEvent::CookieTooLong { session, length },
         }))

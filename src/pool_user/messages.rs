@@ -6,7 +6,7 @@ use super::event::Record;
 use super::session::{Kind, Partner, Session, SessionId, SessionState};
 use super::{OpenError, PoolUser};
 use crate::client::{MessageHeader, SendError};
-use crate::machine::{AssociationId, Failover, OutgoingMessage, Progress};
+use crate::machine::{AssociationId, Failover, OutgoingMessage, Progress, SendBuffer};
 use crate::outbox::Outbox;
 use crate::pool_element::MAX_POOL_HANDLE;
 use crate::time::Instant;
@@ -70,7 +70,13 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         SendError::check(&message)?;
         let entry = self.session(session).ok_or(SendError::NoSession)?;
         let header = MessageHeader::of(&message);
-        let result = if let Some(partner) = entry.open() {
+        // What rebuilds the new element's state goes ahead of what was held back; nothing else overtakes it.
+        let is_on = matches!(entry.state, SessionState::Established(_));
+        let is_behind = |held: &Held| is_on && held.destination == Destination::Session(session);
+        let result = if let Some(partner) = entry.open().filter(|_| self.held.position(is_behind).is_none()) {
+            if entry.buffer == SendBuffer::Full {
+                return Err(SendError::Congested);
+            }
             self.outbox.push_octets(Record::Send { association: partner.association, header }, message.octets)
         } else {
             self.held.push_octets(Held::new(Destination::Session(session), header), message.octets)
@@ -196,7 +202,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
                 && session.kind == Kind::Carrier
                 && session.partner().is_some_and(|partner| partner.identifier == element.identifier)
         };
-        let carrier = self.sessions.iter().find(is_there).map(|session| (session.id, session.open()));
+        let takes_more = |session: &Session| session.open().filter(|_| session.buffer == SendBuffer::HasRoom);
+        let carrier = self.sessions.iter().find(is_there).map(|session| (session.id, takes_more(session)));
         let taken = match carrier {
             Some((_, Some(partner))) => {
                 self.outbox.push_octets(Record::Send { association: partner.association, header }, octets).is_ok()
@@ -338,12 +345,22 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
         let mut open: heapless::Vec<(SessionId, AssociationId), SESSIONS> = heapless::Vec::new();
         for session in &self.sessions {
-            if let SessionState::Established(partner) = session.state {
+            if let (SessionState::Established(partner), SendBuffer::HasRoom) = (session.state, session.buffer) {
                 let _ = open.push((session.id, partner.association));
             }
         }
         for (id, association) in open {
             self.release(id, association);
+        }
+    }
+
+    /// The transport's buffer for an association is full, or has room again.
+    pub(super) fn send_buffer(&mut self, association: AssociationId, state: SendBuffer) {
+        let Some(session) = self.opened_session(association) else { return };
+        let before = core::mem::replace(&mut session.buffer, state);
+        let (id, kind) = (session.id, session.kind);
+        if (before, state) == (SendBuffer::Full, SendBuffer::HasRoom) && matches!(kind, Kind::Conversation(_)) {
+            self.event(Record::Ready { session: id });
         }
     }
 

@@ -314,6 +314,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
             }
             Input::Message { association, protocol, octets } => self.data(association, protocol, octets),
             Input::Undelivered { association, message, progress } => self.undelivered(association, &message, progress),
+            Input::SendBuffer { association, state } => self.send_buffer(association, state),
             Input::Datagram { group: MulticastGroup::Asap, from, octets } => self.datagram(now, from, octets),
             Input::Datagram { .. } => {}
         }

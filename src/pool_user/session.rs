@@ -15,7 +15,7 @@ use super::cache::KnownElement;
 use super::event::Record;
 use super::{MAX_COOKIE, OpenError, PoolUser};
 use crate::client::{SendError, send};
-use crate::machine::{AssociationId, CloseReason, Purpose};
+use crate::machine::{AssociationId, CloseReason, Purpose, SendBuffer};
 use crate::time::Instant;
 use crate::wire::asap::Body;
 use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
@@ -110,6 +110,8 @@ pub(super) struct Session {
     pub(super) pool: usize,
     pub(super) kind: Kind,
     pub(super) state: SessionState,
+    /// Whether the transport takes more for its element.
+    pub(super) buffer: SendBuffer,
     /// The last cookie of any element of the session.
     cookie: Option<heapless::Vec<u8, MAX_COOKIE>>,
     pub(super) preferred: PreferredList,
@@ -132,6 +134,7 @@ impl Session {
             pool,
             kind,
             state: SessionState::Resolving,
+            buffer: SendBuffer::HasRoom,
             cookie: None,
             preferred: PreferredList::new(),
             previous: None,
@@ -408,7 +411,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let was_open = !matches!(session.state, SessionState::Connecting(_));
         session.had_element |= was_open;
         let was_of_use = was_open && session.heard;
-        session.state = SessionState::Suspended;
+        (session.state, session.buffer) = (SessionState::Suspended, SendBuffer::HasRoom);
         let (pool, kind) = (session.pool, session.kind);
         let mut exhausted = session.preferred.is_empty();
         let mut key = None;

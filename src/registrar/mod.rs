@@ -262,7 +262,7 @@ impl Machine for Registrar {
             Input::Message { association, protocol: PayloadProtocol::ENRP, octets } => {
                 self.enrp_message(now, association, octets);
             }
-            Input::Undelivered { .. } => {}
+            Input::Undelivered { .. } | Input::SendBuffer { .. } => {}
             Input::Datagram { group: MulticastGroup::Enrp, octets, .. } => self.registrar_announced(now, octets),
             // Registrars have no data channel, and hear announcements of each other only.
             Input::Message { .. } | Input::Datagram { .. } => {}

@@ -14,7 +14,7 @@ use rserpool::wire::{
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-    SendError,
+    SendBuffer, SendError,
 };
 
 use crate::scripted_user::{ASAP, encode, with_elements};
@@ -377,4 +377,18 @@ fn an_element_resolves_over_the_association_on_which_it_has_registered() {
     let long = [0; 65];
     let too_long = world.act(|element, now| element.resolve(now, PoolHandle::new(&long)));
     assert_eq!(too_long, Err(ResolveError::PoolHandleTooLong));
+}
+
+#[test]
+fn a_user_that_takes_less_than_is_sent_is_sent_no_more_until_there_is_room() {
+    let mut world = World::new();
+    let (slow, other) = (world.user(1), world.user(2));
+    let say = |world: &mut World, to| world.act(|element, _| element.send(to, OutgoingMessage::new(b"more")));
+    world.input(Input::SendBuffer { association: slow, state: SendBuffer::Full });
+    assert_eq!(say(&mut world, slow), Err(SendError::Congested));
+    assert_eq!(world.act(|element, _| element.send_cookie(slow, b"cookie")), Err(SendError::Congested));
+    assert_eq!(say(&mut world, other), Ok(()));
+    world.input(Input::SendBuffer { association: slow, state: SendBuffer::HasRoom });
+    assert_eq!(world.told("Ready"), 1);
+    assert_eq!(say(&mut world, slow), Ok(()));
 }

@@ -174,7 +174,7 @@ impl ScriptedUser {
         self.opening.iter().map(|(_, number)| *number).collect()
     }
 
-    fn take_opening(&mut self, number: u32) -> AssociationId {
+    pub(crate) fn take_opening(&mut self, number: u32) -> AssociationId {
         let place = self.opening.iter().position(|(_, opening)| *opening == number).expect("it is to be opened");
         self.opening.remove(place).0
     }

@@ -6,9 +6,12 @@ use std::time::Duration;
 use rserpool::pool_user::{FailoverMode, SessionId, SessionOptions, Target, Updates};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{AssociationId, CloseReason, Failover, Input, OutgoingMessage, Progress, SendError};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, Failover, Input, Machine as _, OutgoingMessage, Progress, Protocol,
+    SendBuffer, SendError,
+};
 
-use crate::scripted_user::{ASAP, ScriptedUser, with_elements};
+use crate::scripted_user::{ASAP, ScriptedUser, host, with_elements};
 
 const POOL: PoolHandle<'static> = PoolHandle::new(b"pool");
 const LOST: CloseReason = CloseReason::Lost;
@@ -492,4 +495,70 @@ fn an_association_that_there_is_no_room_to_ask_for_is_asked_for_later() {
     world.resolved(&[2]);
     let second = world.opens(2);
     assert_eq!(world.texts(second), ["y"]);
+}
+
+/// What is sent to an element waits for it, or does so no longer.
+fn send_buffer(association: AssociationId, state: SendBuffer) -> Input<'static> {
+    Input::SendBuffer { association, state }
+}
+
+#[test]
+fn a_session_whose_element_takes_less_than_is_sent_takes_no_more_until_there_is_room_or_another_element() {
+    let mut world = with_pool(&[1, 2]);
+    let session = world.session(FailoverMode::Automatic);
+    let first = world.opens(1);
+    let say = |world: &mut ScriptedUser, text: &str| {
+        world.act(|user, _| user.send(session, OutgoingMessage::new(text.as_bytes())))
+    };
+    world.input(send_buffer(first, SendBuffer::Full));
+    assert_eq!(say(&mut world, "too early"), Err(SendError::Congested));
+    world.input(send_buffer(first, SendBuffer::HasRoom));
+    assert_eq!(world.told("Ready").len(), 1);
+    assert_eq!(say(&mut world, "in time"), Ok(()));
+    assert_eq!(world.texts(first), ["in time"]);
+
+    world.input(send_buffer(first, SendBuffer::Full));
+    world.closes(first, LOST);
+    assert_eq!(say(&mut world, "for the next"), Ok(()));
+    let second = world.opens(2);
+    assert_eq!(say(&mut world, "and this"), Ok(()));
+    assert_eq!(world.texts(second), ["for the next", "and this"]);
+    assert_eq!(world.told("Ready").len(), 1);
+}
+
+#[test]
+fn messages_to_a_pool_wait_for_an_element_that_takes_less_than_is_sent() {
+    let mut world = with_pool(&[1]);
+    world.say_to_pool(Target::Policy, "a");
+    let first = world.opens(1);
+    world.input(send_buffer(first, SendBuffer::Full));
+    world.say_to_pool(Target::Policy, "b");
+    world.say_to_pool(Target::Policy, "c");
+    assert_eq!(world.texts(first), ["a"]);
+    world.input(send_buffer(first, SendBuffer::HasRoom));
+    assert_eq!(world.texts(first), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_message_does_not_overtake_those_that_still_wait_for_the_queue() {
+    let mut world = with_pool(&[1]);
+    let session = world.session(FailoverMode::Automatic);
+    let numbers: Vec<String> = (0..16).map(|number| number.to_string()).collect();
+    for number in &numbers {
+        world.say(session, number);
+    }
+    // The element opens, and of the actions only some are fetched before the application goes on.
+    let association = world.take_opening(1);
+    let addresses = [host(1)];
+    let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 7000 };
+    world.user.handle(world.now, Input::Opened { association, peer });
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        if let Some(Action::Send { message, .. }) = world.user.poll_action() {
+            sent.push(String::from_utf8_lossy(message.octets).into_owned());
+        }
+    }
+    world.say(session, "last");
+    sent.extend(world.texts(association));
+    assert_eq!(sent, [&numbers[..], &["last".to_owned()]].concat());
 }

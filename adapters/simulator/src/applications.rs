@@ -8,7 +8,7 @@ use rserpool::cookie::{COOKIE_OVERHEAD, CookieKey};
 use rserpool::pool_element::ElementEvent;
 use rserpool::pool_user::{FailoverMode, SessionId, SessionOptions, Target, UserEvent};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{AssociationId, Failover, Instant, OutgoingMessage, Progress};
+use rserpool::{AssociationId, Failover, Instant, OutgoingMessage, Progress, SendError};
 
 use crate::node::{Element, User, Wanted};
 use crate::promise::{Aim, PoolMessage, SessionState, key};
@@ -32,12 +32,15 @@ pub(crate) struct ElementApplication {
     key: CookieKey,
     sessions: BTreeMap<AssociationId, SessionState>,
     answers: VecDeque<(AssociationId, u64)>,
+    /// Answers that wait until their users take more.
+    held_back: Vec<(AssociationId, u64)>,
     register_at: Option<Instant>,
 }
 
 impl ElementApplication {
     pub(crate) fn new(identifier: PeIdentifier) -> Self {
-        Self { identifier, key: key(), sessions: BTreeMap::new(), answers: VecDeque::new(), register_at: None }
+        let (sessions, answers, held_back) = Default::default();
+        Self { identifier, key: key(), sessions, answers, held_back, register_at: None }
     }
 
     pub(crate) fn timeout(&self) -> Option<Instant> {
@@ -78,7 +81,13 @@ impl ElementApplication {
                     None => wanted.push(Wanted::Complaint("a cookie is not as it was made".into())),
                 }
             }
-            ElementEvent::SessionClosed { session, .. } => _ = self.sessions.remove(&session),
+            ElementEvent::SessionClosed { session, .. } => {
+                self.sessions.remove(&session);
+                self.held_back.retain(|(waits, _)| *waits != session);
+            }
+            ElementEvent::Ready { session } => {
+                self.answers.extend(self.held_back.extract_if(.., |(waits, _)| *waits == session));
+            }
             ElementEvent::Accepted { .. } => {}
             other => wanted.push(Wanted::Note(format!("{other:?}"))),
         }
@@ -95,8 +104,10 @@ impl ElementApplication {
         let mut buffer = [0; 8 + COOKIE_OVERHEAD];
         let cookie = self.key.sign(PoolHandle::new(b"sessions"), &answered.to_be_bytes(), &mut buffer);
         // A session that has ended takes no answer any more. The answer goes only behind the cookie.
-        if cookie.is_ok_and(|cookie| element.send_cookie(session, cookie).is_ok()) {
-            let _ = element.send(session, OutgoingMessage::new(&number.to_be_bytes()));
+        match cookie.map(|cookie| element.send_cookie(session, cookie)) {
+            Ok(Ok(())) => _ = element.send(session, OutgoingMessage::new(&number.to_be_bytes())),
+            Ok(Err(SendError::Congested)) => self.held_back.push((session, number)),
+            _ => {}
         }
         true
     }
@@ -117,6 +128,8 @@ pub(crate) struct UserApplication {
     next_request: Option<Instant>,
     /// Whether the last request has to be sent, again maybe.
     to_send: bool,
+    /// Whether it waits for the element to take more.
+    held_back: bool,
     /// How often the latest requests were sent, and were answered.
     counts: VecDeque<(u64, u32, u32)>,
     /// The message to the pool that was said just now.
@@ -149,6 +162,7 @@ impl UserApplication {
             answered: 0,
             next_request,
             to_send: false,
+            held_back: false,
             counts,
             said: None,
             to_fail_over: false,
@@ -189,6 +203,7 @@ impl UserApplication {
             }
             UserEvent::Established { .. } => {
                 self.to_send = self.answered < self.number;
+                self.held_back = false;
                 wanted.push(Wanted::Note(format!("{event:?}")));
             }
             UserEvent::Failover { .. } => {
@@ -204,6 +219,7 @@ impl UserApplication {
             UserEvent::Undelivered { message, .. } => {
                 wanted.extend(PoolMessage::decode(message.octets).map(Wanted::CameBack));
             }
+            UserEvent::Ready { .. } => self.to_send |= std::mem::take(&mut self.held_back),
             UserEvent::Resolved(_) => {}
             other => wanted.push(Wanted::Note(format!("{other:?}"))),
         }
@@ -237,7 +253,9 @@ impl UserApplication {
         if !std::mem::take(&mut self.to_send) {
             return false;
         }
-        if user.send(session, OutgoingMessage::new(&self.number.to_be_bytes())).is_ok() {
+        let sent = user.send(session, OutgoingMessage::new(&self.number.to_be_bytes()));
+        self.held_back = sent == Err(SendError::Congested);
+        if sent.is_ok() {
             match self.counts.back_mut().filter(|(number, ..)| *number == self.number) {
                 Some((_, sent, _)) => *sent += 1,
                 None => self.counts.push_back((self.number, 1, 0)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, Failover, OutgoingMessage, Progress};
+use rserpool::{AssociationId, Failover, OutgoingMessage, Progress, SendBuffer};
 
 use crate::random::Random;
 use crate::scenario::{NodeId, Scenario};
@@ -68,6 +68,8 @@ pub(crate) struct Direction {
     pub(crate) busy_until: u64,
     /// How many octets wait.
     pub(crate) octets: usize,
+    /// What the sender has been told of that.
+    is_full: bool,
 }
 
 impl Direction {
@@ -86,6 +88,15 @@ impl Direction {
         let message = self.waiting.pop_front()?;
         self.octets -= message.octets.len();
         Some(message)
+    }
+
+    /// Whether the sender has to be told that it is full, or that there is room again.
+    pub(crate) fn news(&mut self, buffer: usize) -> Option<SendBuffer> {
+        if !self.is_full && self.octets > buffer / 2 {
+            self.is_full = true;
+            return Some(SendBuffer::Full);
+        }
+        (self.octets <= buffer / 4 && std::mem::take(&mut self.is_full)).then_some(SendBuffer::HasRoom)
     }
 
     /// What has not got through, and how far it got.

@@ -9,7 +9,7 @@ use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEv
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Progress,
-    Protocol, Purpose,
+    Protocol, Purpose, SendBuffer,
 };
 
 use crate::applications::{self, ElementApplication, UserApplication};
@@ -37,6 +37,7 @@ pub(crate) enum Told {
     Closed { association: AssociationId, reason: CloseReason },
     Message { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
     Undelivered { association: AssociationId, message: Message, progress: Progress },
+    SendBuffer { association: AssociationId, state: SendBuffer },
     Datagram { from: NodeId, group: MulticastGroup, octets: Vec<u8> },
 }
 
@@ -326,6 +327,9 @@ impl Node {
             }
             Some(Told::Undelivered { association, message, progress }) => {
                 Input::Undelivered { association: *association, message: message.as_outgoing(), progress: *progress }
+            }
+            Some(Told::SendBuffer { association, state }) => {
+                Input::SendBuffer { association: *association, state: *state }
             }
             Some(Told::Datagram { from, group, octets }) => {
                 Input::Datagram { group: *group, from: (address(*from), ASAP_PORT).into(), octets }

@@ -93,6 +93,18 @@ impl Simulation<'_> {
             Ok(()) if direction.waiting.len() == 1 && direction.attempts == 0 => self.transmit(link, side),
             Ok(()) => {}
         }
+        self.tell_of_room(link, side);
+    }
+
+    /// Tells an end whether what it sends has to wait.
+    fn tell_of_room(&mut self, id: LinkId, side: usize) {
+        let buffer = self.scenario.buffer;
+        let Some(link) = self.network.get_mut(id) else { return };
+        let Some(end) = link.ends.get(side).copied().filter(|end| end.there) else { return };
+        let news = link.directions.get_mut(side).and_then(|direction| direction.news(buffer));
+        if let Some(state) = news {
+            self.plan(self.now, Event::Tell(end.node, Told::SendBuffer { association: end.association, state }));
+        }
     }
 
     /// More is sent than the other end takes: an adapter then ends the association.
@@ -155,6 +167,11 @@ impl Simulation<'_> {
 
     /// Sends what waits at an end, in order, until something is lost.
     pub(crate) fn transmit(&mut self, id: LinkId, side: usize) {
+        self.transmit_all(id, side);
+        self.tell_of_room(id, side);
+    }
+
+    fn transmit_all(&mut self, id: LinkId, side: usize) {
         loop {
             let Some(link) = self.network.get(id) else { return };
             let (Some(from), Some(to)) = (link.ends.get(side).copied(), link.ends.get(other(side)).copied()) else {
