@@ -14,7 +14,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::{PeIdentifier, PoolHandle};
 use rserpool::{Action, AssociationId, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
-use rserpool_transport::{AssociationHandle, Event, LocalPort, SctpConfig, SctpOverUdp, SocketIndex};
+use rserpool_transport::{AssociationHandle, Event, LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -92,36 +92,16 @@ impl<M: Machine> Node<M> {
         Ok(())
     }
 
-    fn tell(&mut self, now: Instant, event: Event) {
-        let handle = match &event {
-            Event::Accepted { association, .. } => {
-                self.accepted += 1;
-                let name = AssociationId::accepted(self.accepted);
-                self.handles.insert(name, *association);
-                self.names.insert(*association, name);
-                association
-            }
-            Event::Opened(association) | Event::OpenFailed(association) => association,
-            Event::Closed { association, .. }
-            | Event::Message { association, .. }
-            | Event::Undelivered { association, .. } => association,
-        };
-        let Some(association) = self.names.get(handle).copied() else { return };
-        let (address, port) = self.sctp.peer(*handle).map_or((LOCALHOST, 0), |(udp, port)| (udp.ip(), port));
-        let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[address], port };
-        self.machine.handle(
-            now,
-            match &event {
-                Event::Accepted { .. } => Input::Accepted { association, peer },
-                Event::Opened(_) => Input::Opened { association, peer },
-                Event::OpenFailed(_) => Input::OpenFailed { association },
-                Event::Closed { reason, .. } => Input::Closed { association, reason: *reason },
-                Event::Message { protocol, octets, .. } => Input::Message { association, protocol: *protocol, octets },
-                Event::Undelivered { message, .. } => {
-                    Input::Undelivered { association, message: message.message(), progress: message.progress() }
-                }
-            },
-        );
+    fn tell(&mut self, now: Instant, Event { association: handle, news }: Event<AssociationHandle>) {
+        if let News::Accepted(_) = news {
+            self.accepted += 1;
+            let name = AssociationId::accepted(self.accepted);
+            self.handles.insert(name, handle);
+            self.names.insert(handle, name);
+        }
+        if let Some(association) = self.names.get(&handle).copied() {
+            self.machine.handle(now, news.input(association));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
-use rserpool_transport::{AssociationHandle, Event, LocalPort, SctpConfig, SctpOverUdp, SocketIndex};
+use rserpool_transport::{AssociationHandle, Event, LocalPort, News, Peer, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -37,43 +37,18 @@ struct Link {
     failed: Vec<AssociationId>,
 }
 
-/// What a link has to tell.
-enum Told {
-    Opened(AssociationId, u16),
-    Accepted(AssociationId, u16),
-    OpenFailed(AssociationId),
-    Closed(AssociationId, CloseReason),
-    Message(AssociationId, PayloadProtocol, Vec<u8>),
-}
-
-impl Told {
-    fn input(&self) -> Input<'_> {
-        let peer = |port| Endpoint { protocol: Protocol::Sctp, addresses: &[LOCALHOST], port };
-        match self {
-            Self::Opened(association, port) => Input::Opened { association: *association, peer: peer(*port) },
-            Self::Accepted(association, port) => Input::Accepted { association: *association, peer: peer(*port) },
-            Self::OpenFailed(association) => Input::OpenFailed { association: *association },
-            Self::Closed(association, reason) => Input::Closed { association: *association, reason: *reason },
-            Self::Message(association, protocol, octets) => {
-                Input::Message { association: *association, protocol: *protocol, octets }
-            }
-        }
-    }
-
-    /// The same as a frame for the firmware's machine.
-    fn frame(&self, who: u8) -> Vec<u8> {
-        let place = |port: u16| [&[127, 0, 0, 1][..], &port.to_be_bytes()].concat();
-        let (kind, association, rest) = match self {
-            Self::Opened(association, port) => (0, association, place(*port)),
-            Self::Accepted(association, port) => (1, association, place(*port)),
-            Self::OpenFailed(association) => (2, association, Vec::new()),
-            Self::Closed(association, reason) => (3, association, vec![u8::from(*reason != CloseReason::Shutdown)]),
-            Self::Message(association, protocol, octets) => {
-                (4, association, [&protocol.0.to_be_bytes()[..], octets].concat())
-            }
-        };
-        frame(who, kind, association.to_bits(), &rest)
-    }
+/// What the firmware's machine is told, as a frame; nothing if it can do without.
+fn news_frame(who: u8, association: AssociationId, news: &News) -> Option<Vec<u8>> {
+    let place = |peer: &Peer| [&[127, 0, 0, 1][..], &peer.port.to_be_bytes()].concat();
+    let (kind, rest) = match news {
+        News::Opened(peer) => (0, place(peer)),
+        News::Accepted(peer) => (1, place(peer)),
+        News::OpenFailed => (2, Vec::new()),
+        News::Closed(reason) => (3, vec![u8::from(*reason != CloseReason::Shutdown)]),
+        News::Message { protocol, octets } => (4, [&protocol.0.to_be_bytes()[..], octets].concat()),
+        News::Undelivered(_) | News::SendBuffer(_) => return None,
+    };
+    Some(frame(who, kind, association.to_bits(), &rest))
 }
 
 fn frame(who: u8, kind: u8, association: u32, rest: &[u8]) -> Vec<u8> {
@@ -96,37 +71,23 @@ impl Link {
         SocketAddr::new(LOCALHOST, self.port.port)
     }
 
-    fn receive(&mut self, now: Instant) -> Vec<Told> {
+    fn receive(&mut self, now: Instant) -> Vec<(AssociationId, News)> {
         let mut datagram = [0; 2_048];
         while let Ok((length, from)) = self.socket.recv_from(&mut datagram) {
             self.sctp.handle_datagram(now, self.port.socket, from, datagram.get(..length).unwrap_or_default());
         }
         self.sctp.handle_timeout(now);
-        let mut told: Vec<Told> = self.failed.drain(..).map(Told::OpenFailed).collect();
-        while let Some(event) = self.sctp.poll_event() {
-            told.extend(self.told(event));
-        }
-        told
-    }
-
-    fn told(&mut self, event: Event) -> Option<Told> {
-        let name = |handle: AssociationHandle| self.names.get(&handle).copied();
-        Some(match event {
-            Event::Accepted { association, port, .. } => {
+        let mut all: Vec<_> = self.failed.drain(..).map(|name| (name, News::OpenFailed)).collect();
+        while let Some(Event { association: handle, news }) = self.sctp.poll_event() {
+            if let News::Accepted(_) = news {
                 self.accepted += 1;
                 let name = AssociationId::accepted(self.accepted);
-                self.handles.insert(name, association);
-                self.names.insert(association, name);
-                Told::Accepted(name, port)
+                self.handles.insert(name, handle);
+                self.names.insert(handle, name);
             }
-            Event::Opened(handle) => Told::Opened(name(handle)?, self.sctp.peer(handle)?.1),
-            Event::OpenFailed(handle) => Told::OpenFailed(name(handle)?),
-            Event::Closed { association, reason } => Told::Closed(name(association)?, reason),
-            Event::Message { association, protocol, octets } => {
-                Told::Message(name(association)?, protocol, octets.to_vec())
-            }
-            Event::Undelivered { .. } => return None,
-        })
+            all.extend(self.names.get(&handle).map(|name| (*name, news)));
+        }
+        all
     }
 
     fn open(&mut self, now: Instant, association: AssociationId, port: u16) {
@@ -162,8 +123,8 @@ impl Link {
 
 /// One round of a machine on this host; its events go to `event`.
 fn turn<M: Machine>(link: &mut Link, machine: &mut M, now: Instant, mut event: impl FnMut(M::Event<'_>)) -> Result<()> {
-    for told in link.receive(now) {
-        machine.handle(now, told.input());
+    for (association, news) in link.receive(now) {
+        machine.handle(now, news.input(association));
     }
     machine.handle(now, Input::Timeout);
     while let Some(action) = machine.poll_action() {
@@ -225,8 +186,10 @@ impl Device {
             return Err(format!("QEMU has ended: {status}").into());
         }
         for (who, link) in (0..).zip(links.iter_mut()) {
-            for told in link.receive(now) {
-                self.write(&told.frame(who))?;
+            for (association, news) in link.receive(now) {
+                if let Some(frame) = news_frame(who, association, &news) {
+                    self.write(&frame)?;
+                }
             }
         }
         while let Ok(octets) = self.octets.try_recv() {

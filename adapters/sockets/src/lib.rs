@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
-use rserpool_transport::{DirectEvent, DirectHandle, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
+use rserpool_transport::{DirectHandle, Event, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
 
 pub use self::host::Host;
 use self::multicast::Groups;
@@ -104,7 +104,7 @@ impl rserpool_transport::Sockets for Sockets {
     }
 
     #[cfg(target_os = "linux")]
-    fn poll_event(&mut self) -> Option<DirectEvent> {
+    fn poll_event(&mut self) -> Option<Event<DirectHandle>> {
         self.kernel.as_mut()?.poll_event()
     }
 }

@@ -6,7 +6,7 @@ use dcsctp::api::{
     DcSctpSocket, ErrorKind, LifecycleId, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId,
 };
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage};
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, SendBuffer};
 
 use crate::config::SctpConfig;
 use crate::delivery::{Pending, Undelivered};
@@ -22,8 +22,8 @@ pub(crate) enum Happening {
     Restarted,
     /// It has ended.
     Ended(CloseReason),
-    /// A message has come.
-    Message { protocol: PayloadProtocol, octets: Bytes },
+    /// What is sent waits for the peer, or does so no longer.
+    SendBuffer(SendBuffer),
 }
 
 /// Why a message was not taken.
@@ -42,11 +42,26 @@ pub(crate) struct Association {
     born: Instant,
     /// What has not arrived, if somebody wants to know.
     pending: Option<Pending>,
+    /// The streams on which something was sent.
+    streams: Vec<u16>,
+    /// How many octets may wait before it is said that they do.
+    high_mark: usize,
+    send_buffer: SendBuffer,
+    /// Whether that has changed, and nobody has been told.
+    is_news: bool,
 }
 
 impl Association {
     pub(crate) fn new(now: Instant, config: &SctpConfig, local_port: u16, remote_port: u16) -> Self {
-        Self { socket: dcsctp::new_socket("", &config.options(local_port, remote_port)), born: now, pending: None }
+        Self {
+            socket: dcsctp::new_socket("", &config.options(local_port, remote_port)),
+            born: now,
+            pending: None,
+            streams: Vec::new(),
+            high_mark: config.high_mark(),
+            send_buffer: SendBuffer::HasRoom,
+            is_news: false,
+        }
     }
 
     fn time(&self, now: Instant) -> SocketTime {
@@ -85,6 +100,13 @@ impl Association {
         if let (Err(_), Some(number), Some(pending)) = (&result, number, &mut self.pending) {
             pending.over(number);
         }
+        if !self.streams.contains(&message.stream) {
+            self.streams.push(message.stream);
+        }
+        let waiting = self.streams.iter().map(|stream| self.socket.buffered_amount(StreamId(*stream)));
+        if self.send_buffer == SendBuffer::HasRoom && waiting.sum::<usize>() > self.high_mark {
+            (self.send_buffer, self.is_news) = (SendBuffer::Full, true);
+        }
         result.map_err(|error| match error {
             SendError::EmptyPayload => Refused::Empty,
             SendError::MessageTooLarge { .. } => Refused::TooLarge,
@@ -113,12 +135,17 @@ impl Association {
         self.socket.close();
     }
 
-    /// The next thing that happened.
+    /// The next message that has come.
+    pub(crate) fn poll_message(&mut self) -> Option<(PayloadProtocol, Bytes)> {
+        let message = self.socket.get_next_message()?;
+        Some((PayloadProtocol(message.ppid.0), Bytes::from(message.payload)))
+    }
+
+    /// The next thing that happened, messages apart.
     pub(crate) fn poll(&mut self) -> Option<Happening> {
         loop {
-            if let Some(message) = self.socket.get_next_message() {
-                let protocol = PayloadProtocol(message.ppid.0);
-                return Some(Happening::Message { protocol, octets: Bytes::from(message.payload) });
+            if std::mem::take(&mut self.is_news) {
+                return Some(Happening::SendBuffer(self.send_buffer));
             }
             return Some(match self.socket.poll_event()? {
                 SocketEvent::SendPacket(packet) => Happening::Packet(packet),
@@ -127,6 +154,11 @@ impl Association {
                 SocketEvent::OnClosed() => Happening::Ended(CloseReason::Shutdown),
                 SocketEvent::OnAborted(ErrorKind::TooManyRetries, _) => Happening::Ended(CloseReason::Lost),
                 SocketEvent::OnAborted(..) => Happening::Ended(CloseReason::Aborted),
+                SocketEvent::OnTotalBufferedAmountLow() => {
+                    let before = std::mem::replace(&mut self.send_buffer, SendBuffer::HasRoom);
+                    self.is_news = before == SendBuffer::Full;
+                    continue;
+                }
                 SocketEvent::OnLifecycleMessageFullySent(number) => {
                     if let Some(pending) = &mut self.pending {
                         pending.sent(number.value());

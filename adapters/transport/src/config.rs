@@ -27,9 +27,11 @@ pub struct SctpConfig {
     pub packet_size: usize,
     /// The largest message, in octets. Default 256 KiB.
     pub message_size: usize,
-    /// How many octets wait in an association for being sent, at most. Default 1 MiB.
+    /// How many octets wait in an association for being sent, at most: with more than half of it the machine is told that it is
+    /// full, with a quarter that there is room again. Default 1 MiB.
     pub send_buffer: usize,
-    /// How many octets of messages not yet complete an association keeps, at most. Default 1 MiB.
+    /// How many octets of messages not yet complete, or not wanted yet, an association keeps before its peer has to wait. Default
+    /// 1 MiB.
     pub receive_buffer: usize,
     /// For how long a state cookie is good: the time that a peer has for the rest of the handshake. Default 10 s.
     pub cookie_life: Duration,
@@ -68,6 +70,16 @@ impl Default for SctpConfig {
 }
 
 impl SctpConfig {
+    /// With more octets waiting a send buffer counts as full.
+    pub(crate) const fn high_mark(&self) -> usize {
+        self.send_buffer / 2
+    }
+
+    /// With this many octets waiting, or fewer, it has room again.
+    pub(crate) const fn low_mark(&self) -> usize {
+        self.send_buffer / 4
+    }
+
     /// The SCTP implementation's options for an association between two ports.
     pub(crate) fn options(&self, local_port: u16, remote_port: u16) -> Options {
         Options {
@@ -77,6 +89,7 @@ impl SctpConfig {
             max_message_size: self.message_size,
             max_send_buffer_size: self.send_buffer,
             per_stream_send_queue_limit: self.send_buffer,
+            total_buffered_amount_low_threshold: self.low_mark(),
             max_receiver_window_buffer_size: self.receive_buffer,
             rto_initial: self.rto_initial,
             rto_min: self.rto_min,

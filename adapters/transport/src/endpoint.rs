@@ -4,15 +4,15 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use bytes::Bytes;
-use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Instant, OutgoingMessage};
+use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol};
 
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
 use crate::cookie::CookieSigner;
 use crate::delivery::Undelivered;
+use crate::news::{Event, News, Peer};
 use crate::packet::{ABORT, COOKIE_ECHO, INIT, Packet, u32_at};
 
 /// Which of the adapter's UDP sockets.
@@ -41,49 +41,6 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// Its octets.
     pub octets: Vec<u8>,
-}
-
-/// What has happened.
-#[derive(Debug)]
-pub enum Event {
-    /// An association that was asked for stands.
-    Opened(AssociationHandle),
-    /// An association that was asked for did not come to be.
-    OpenFailed(AssociationHandle),
-    /// An association came in.
-    Accepted {
-        /// Its name.
-        association: AssociationHandle,
-        /// Which of the listening ports it came to.
-        local: LocalPort,
-        /// Its UDP address.
-        peer: SocketAddr,
-        /// Its SCTP port.
-        port: u16,
-    },
-    /// An association has ended, not by [`SctpOverUdp::abort`].
-    Closed {
-        /// Its name.
-        association: AssociationHandle,
-        /// How.
-        reason: CloseReason,
-    },
-    /// A message has not arrived, as far as is known, on an association that is tracked and is about to end.
-    Undelivered {
-        /// The association's name.
-        association: AssociationHandle,
-        /// The message.
-        message: Undelivered,
-    },
-    /// A message has come.
-    Message {
-        /// On this association.
-        association: AssociationHandle,
-        /// What it is.
-        protocol: PayloadProtocol,
-        /// Its octets.
-        octets: Bytes,
-    },
 }
 
 /// Why an association cannot be opened.
@@ -153,6 +110,12 @@ struct Key {
     port: u16,
 }
 
+impl Key {
+    fn peer(&self) -> Peer {
+        Peer { protocol: Protocol::Sctp, addresses: vec![self.peer.ip()], port: self.port }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// Asked for, not there yet.
@@ -161,6 +124,18 @@ enum Standing {
     /// Being closed by us: nobody wants to hear of its end.
     Closing,
 }
+
+/// Whether an association's messages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// They are.
+    On,
+    /// Enough of them wait to be read: the peer has to wait.
+    Paused,
+}
+
+/// How often a packet's data is taken all the same.
+const TRICKLE: Duration = Duration::from_millis(300);
 
 struct Entry {
     key: Key,
@@ -172,6 +147,10 @@ struct Entry {
     peer_tag: u32,
     /// Our own, as our INIT had it.
     own_tag: Option<u32>,
+    /// Whether its messages are wanted.
+    reading: Reading,
+    /// When data was taken last that was not wanted.
+    taken_at: Option<Instant>,
     deadline: Option<Instant>,
 }
 
@@ -188,7 +167,7 @@ pub struct SctpOverUdp {
     accepted_by_address: HashMap<IpAddr, usize>,
     deadlines: BTreeSet<(Instant, AssociationHandle)>,
     next: u64,
-    events: VecDeque<Event>,
+    events: VecDeque<Event<AssociationHandle>>,
     transmits: VecDeque<Transmit>,
 }
 
@@ -270,8 +249,20 @@ impl SctpOverUdp {
         let handle = AssociationHandle(self.next);
         self.next += 1;
         self.by_key.insert(key, handle);
-        self.entries
-            .insert(handle, Entry { key, association, standing, accepted, peer_tag: 0, own_tag: None, deadline: None });
+        self.entries.insert(
+            handle,
+            Entry {
+                key,
+                association,
+                standing,
+                accepted,
+                peer_tag: 0,
+                own_tag: None,
+                reading: Reading::On,
+                taken_at: None,
+                deadline: None,
+            },
+        );
         handle
     }
 
@@ -292,6 +283,11 @@ impl SctpOverUdp {
         match handle {
             Some(handle) if self.is_refusal(handle, &packet) => {
                 self.happened(now, handle, Happening::Ended(CloseReason::Aborted));
+            }
+            Some(handle) if packet.has_data() && self.has_to_wait(now, handle) => {
+                if let Some(octets) = packet.without_data() {
+                    self.receive(now, handle, &octets);
+                }
             }
             Some(handle) => self.receive(now, handle, octets),
             None if !packet.is_intact() => {}
@@ -359,7 +355,7 @@ impl SctpOverUdp {
         }
         self.accepted_by_address.insert(address, from_there + 1);
         let handle = self.insert(key, association, Standing::Open, true);
-        self.events.push_back(accepted(handle, key));
+        self.events.push_back(Event { association: handle, news: News::Accepted(key.peer()) });
         for happening in happenings {
             self.happened(now, handle, happening);
         }
@@ -455,7 +451,7 @@ impl SctpOverUdp {
     }
 
     /// The next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<Event<AssociationHandle>> {
         self.events.pop_front()
     }
 
@@ -464,11 +460,43 @@ impl SctpOverUdp {
         self.transmits.pop_front()
     }
 
+    /// Says whether the messages of an association are wanted. A few more are told all the same.
+    pub fn set_reading(&mut self, association: AssociationHandle, reading: Reading) {
+        if let Some(entry) = self.entries.get_mut(&association) {
+            entry.reading = reading;
+        }
+    }
+
+    /// Whether an association's data is not taken at the moment. The SCTP implementation, which may be at the other end as well,
+    /// gives a peer up that takes nothing for several retransmissions, whatever that peer says of its window. So a packet is
+    /// taken now and then.
+    fn has_to_wait(&mut self, now: Instant, association: AssociationHandle) -> bool {
+        let Some(entry) = self.entries.get_mut(&association) else { return false };
+        if entry.reading == Reading::On || entry.standing != Standing::Open {
+            return false;
+        }
+        if entry.taken_at.is_some_and(|at| now < at + TRICKLE) {
+            return true;
+        }
+        entry.taken_at = Some(now);
+        false
+    }
+
+    fn fetch_messages(&mut self, association: AssociationHandle) {
+        let Some(entry) = self.entries.get_mut(&association) else { return };
+        while let Some((protocol, octets)) = entry.association.poll_message() {
+            if entry.standing == Standing::Open {
+                self.events.push_back(Event { association, news: News::Message { protocol, octets } });
+            }
+        }
+    }
+
     /// Fetches all that an association has to tell, and sets its deadline.
     fn settle(&mut self, now: Instant, mut handle: AssociationHandle) {
         while let Some(happening) = self.entries.get_mut(&handle).and_then(|entry| entry.association.poll()) {
             handle = self.happened(now, handle, happening);
         }
+        self.fetch_messages(handle);
         let Some(entry) = self.entries.get_mut(&handle) else { return };
         let deadline = entry.association.deadline();
         if deadline != entry.deadline {
@@ -500,26 +528,25 @@ impl SctpOverUdp {
             Happening::Connected => {
                 if entry.standing == Standing::Opening {
                     entry.standing = Standing::Open;
-                    self.events.push_back(Event::Opened(handle));
+                    self.events.push_back(Event { association: handle, news: News::Opened(entry.key.peer()) });
                 }
             }
             Happening::Restarted => return self.restarted(handle),
             Happening::Ended(reason) => {
                 match entry.standing {
-                    Standing::Opening => self.events.push_back(Event::OpenFailed(handle)),
+                    Standing::Opening => self.events.push_back(Event { association: handle, news: News::OpenFailed }),
                     Standing::Open => {
-                        let undelivered = entry.association.undelivered();
-                        let told = |message| Event::Undelivered { association: handle, message };
-                        self.events.extend(undelivered.map(told));
-                        self.events.push_back(Event::Closed { association: handle, reason });
+                        let undelivered = entry.association.undelivered().map(News::Undelivered);
+                        let news = undelivered.chain([News::Closed(reason)]);
+                        self.events.extend(news.map(|news| Event { association: handle, news }));
                     }
                     Standing::Closing => {}
                 }
                 self.remove(handle);
             }
-            Happening::Message { protocol, octets } => {
+            Happening::SendBuffer(state) => {
                 if entry.standing == Standing::Open {
-                    self.events.push_back(Event::Message { association: handle, protocol, octets });
+                    self.events.push_back(Event { association: handle, news: News::SendBuffer(state) });
                 }
             }
         }
@@ -533,16 +560,16 @@ impl SctpOverUdp {
             self.deadlines.remove(&(deadline, handle));
         }
         if entry.standing == Standing::Open {
-            let undelivered = entry.association.undelivered();
-            self.events.extend(undelivered.map(|message| Event::Undelivered { association: handle, message }));
-            self.events.push_back(Event::Closed { association: handle, reason: CloseReason::Aborted });
+            let undelivered = entry.association.undelivered().map(News::Undelivered);
+            let news = undelivered.chain([News::Closed(CloseReason::Aborted)]);
+            self.events.extend(news.map(|news| Event { association: handle, news }));
         }
         if !entry.accepted {
             *self.accepted_by_address.entry(entry.key.peer.ip()).or_default() += 1;
         }
         let Entry { key, association, .. } = entry;
         let handle = self.insert(key, association, Standing::Open, true);
-        self.events.push_back(accepted(handle, key));
+        self.events.push_back(Event { association: handle, news: News::Accepted(key.peer()) });
         handle
     }
 
@@ -562,8 +589,4 @@ impl SctpOverUdp {
             }
         }
     }
-}
-
-fn accepted(association: AssociationHandle, key: Key) -> Event {
-    Event::Accepted { association, local: key.local, peer: key.peer, port: key.port }
 }

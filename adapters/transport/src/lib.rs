@@ -10,15 +10,17 @@ mod config;
 mod cookie;
 mod delivery;
 mod endpoint;
+mod news;
 mod node;
 mod packet;
 
 pub use self::config::{Limits, SctpConfig};
 pub use self::delivery::Undelivered;
 pub use self::endpoint::{
-    AssociationHandle, Event, LocalPort, OpenError, SctpOverUdp, SendError, SocketIndex, Transmit,
+    AssociationHandle, LocalPort, OpenError, Reading, SctpOverUdp, SendError, SocketIndex, Transmit,
 };
-pub use self::node::{Application, DirectEvent, DirectHandle, Flow, Listen, Node, Opening, Options, Sockets};
+pub use self::news::{Event, News, Peer};
+pub use self::node::{Application, DirectHandle, Flow, Listen, Node, Opening, Options, Sockets};
 
 /// The UDP port that SCTP packets are sent to unless something else is known (RFC 6951 §5.1).
 pub const ENCAPSULATION_PORT: u16 = 9899;

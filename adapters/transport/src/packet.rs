@@ -1,12 +1,15 @@
 //! As much of SCTP's packet format as is needed to find a packet's association, and to answer one that has none
 //! (RFC 9260 §3, §8.4).
 
+const DATA: u8 = 0;
 pub(crate) const INIT: u8 = 1;
 pub(crate) const INIT_ACK: u8 = 2;
 pub(crate) const ABORT: u8 = 6;
 const SHUTDOWN_ACK: u8 = 8;
 pub(crate) const COOKIE_ECHO: u8 = 10;
 const SHUTDOWN_COMPLETE: u8 = 14;
+/// RFC 8260.
+const I_DATA: u8 = 64;
 
 const COMMON_HEADER: usize = 12;
 const CHECKSUM: std::ops::Range<usize> = 8..12;
@@ -57,6 +60,30 @@ impl<'a> Packet<'a> {
         self.octets.get(COMMON_HEADER + 4..self.chunk_end).unwrap_or_default()
     }
 
+    /// All chunks, with their padding.
+    fn chunks(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.octets.get(COMMON_HEADER..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let length = usize::from(u16_at(rest, 2)?).max(4).next_multiple_of(4);
+            let (chunk, others) = rest.split_at(length.min(rest.len()));
+            rest = others;
+            Some(chunk)
+        })
+    }
+
+    /// Whether it brings data.
+    pub(crate) fn has_data(&self) -> bool {
+        self.chunks().any(is_data)
+    }
+
+    /// The packet without its data, `None` if nothing else is in it, or it is not intact.
+    pub(crate) fn without_data(&self) -> Option<Vec<u8>> {
+        let mut packet = self.octets.get(..COMMON_HEADER).filter(|_| self.is_intact())?.to_vec();
+        self.chunks().filter(|chunk| !is_data(chunk)).for_each(|chunk| packet.extend(chunk));
+        seal(&mut packet);
+        (packet.len() > COMMON_HEADER).then_some(packet)
+    }
+
     /// Whether the checksum is right.
     pub(crate) fn is_intact(&self) -> bool {
         self.octets.get(CHECKSUM).is_some_and(|field| field == checksum(self.octets))
@@ -80,6 +107,10 @@ impl<'a> Packet<'a> {
         seal(&mut packet);
         Some(packet)
     }
+}
+
+fn is_data(chunk: &[u8]) -> bool {
+    matches!(chunk.first(), Some(&(DATA | I_DATA)))
 }
 
 /// The checksum of a packet, as it stands in the packet.
@@ -117,6 +148,22 @@ mod tests {
         assert_eq!(answer[..8], [0x22, 0x22, 0x11, 0x11, 0xaa, 0xbb, 0xcc, 0xdd]);
         assert_eq!(answer[12..], [6, 1, 0, 4]);
         assert!(Packet::parse(&answer).unwrap().is_intact());
+    }
+
+    #[test]
+    fn without_its_data_a_packet_is_intact_and_has_all_its_other_chunks() {
+        let head = [0x11, 0x11, 0x22, 0x22, 0xaa, 0xbb, 0xcc, 0xdd, 0, 0, 0, 0];
+        let (sack, data) = ([3, 0, 0, 8, 1, 2, 3, 4], [0, 3, 0, 6, 9, 9, 0, 0]);
+        let mut packet = [&head[..], &sack, &data, &data].concat();
+        seal(&mut packet);
+        let parsed = Packet::parse(&packet).unwrap();
+        assert!(parsed.has_data());
+        let rest = parsed.without_data().unwrap();
+        assert_eq!(rest[12..], sack);
+        assert!(Packet::parse(&rest).is_some_and(|rest| rest.is_intact() && !rest.has_data()));
+        let mut only_data = [&head[..], &data].concat();
+        seal(&mut only_data);
+        assert_eq!(Packet::parse(&only_data).unwrap().without_data(), None);
     }
 
     #[test]

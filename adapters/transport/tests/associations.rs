@@ -13,9 +13,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress};
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress, SendBuffer};
 use rserpool_transport::{
-    AssociationHandle, Event, LocalPort, OpenError, SctpConfig, SctpOverUdp, SendError, SocketIndex, Transmit,
+    AssociationHandle, Event, LocalPort, News, OpenError, Reading, SctpConfig, SctpOverUdp, SendError, SocketIndex,
+    Transmit,
 };
 
 const SOCKET: SocketIndex = SocketIndex(0);
@@ -28,7 +29,7 @@ struct Network {
     endpoints: Vec<SctpOverUdp>,
     /// When, from whom, to whom, what.
     flying: VecDeque<(Instant, usize, usize, Vec<u8>)>,
-    events: Vec<VecDeque<Event>>,
+    events: Vec<VecDeque<Event<AssociationHandle>>>,
     /// Nodes that get nothing and send nothing.
     dead: Vec<usize>,
 }
@@ -101,14 +102,14 @@ impl Network {
 
     fn accepted(&mut self, at: usize) -> Option<AssociationHandle> {
         self.events[at].drain(..).find_map(|event| match event {
-            Event::Accepted { association, .. } => Some(association),
+            Event { association, news: News::Accepted(_) } => Some(association),
             _ => None,
         })
     }
 
     fn messages(&mut self, at: usize) -> Vec<Vec<u8>> {
-        let message = |event| match event {
-            Event::Message { octets, .. } => Some(octets.to_vec()),
+        let message = |event: Event<AssociationHandle>| match event {
+            Event { news: News::Message { octets, .. }, .. } => Some(octets.to_vec()),
             _ => None,
         };
         self.events[at].drain(..).filter_map(message).collect()
@@ -122,7 +123,9 @@ fn messages_go_both_ways_in_order_and_keep_their_payload_protocol() {
     let mut net = Network::new(2);
     let there = net.open(0, 1).unwrap();
     net.run(SECOND);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::Opened(handle)) if handle == there));
+    assert!(
+        matches!(net.events[0].pop_front(), Some(Event { association, news: News::Opened(_) }) if association == there)
+    );
     let back = net.accepted(1).unwrap();
     for number in 0..100u8 {
         net.send(0, there, &[number; 300]).unwrap();
@@ -132,7 +135,7 @@ fn messages_go_both_ways_in_order_and_keep_their_payload_protocol() {
     assert_eq!(net.messages(1), (0..100u8).map(|number| vec![number; 300]).collect::<Vec<_>>());
     assert!(matches!(
         net.events[0].pop_front(),
-        Some(Event::Message { protocol: PayloadProtocol::ASAP, octets, .. }) if octets == b"answer"[..]
+        Some(Event { news: News::Message { protocol: PayloadProtocol::ASAP, octets }, .. }) if octets == b"answer"[..]
     ));
 }
 
@@ -160,7 +163,7 @@ fn a_dead_peer_is_noticed_in_about_two_seconds_without_any_help() {
     net.run(2 * SECOND);
     assert!(matches!(
         net.events[0].pop_front(),
-        Some(Event::Closed { association, reason: CloseReason::Lost }) if association == there
+        Some(Event { association, news: News::Closed(CloseReason::Lost) }) if association == there
     ));
     assert!(net.endpoints[0].is_empty());
     assert_eq!(net.endpoints[0].poll_timeout(), None);
@@ -174,7 +177,7 @@ fn an_idle_association_notices_a_dead_peer_by_heartbeats() {
     net.events[0].clear();
     net.dead.push(1);
     net.run(15 * SECOND);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { reason: CloseReason::Lost, .. })));
+    assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::Closed(CloseReason::Lost), .. })));
 }
 
 #[test]
@@ -183,7 +186,9 @@ fn an_association_to_nobody_fails() {
     net.dead.push(1);
     let there = net.open(0, 1).unwrap();
     net.run(5 * SECOND);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::OpenFailed(handle)) if handle == there));
+    assert!(
+        matches!(net.events[0].pop_front(), Some(Event { association, news: News::OpenFailed }) if association == there)
+    );
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn a_port_that_nobody_listens_at_is_refused_at_once() {
     let local = LocalPort { socket: SOCKET, port: PORT };
     net.endpoints[0].open(net.now, local, address(1), 4444).unwrap();
     net.run(10 * DELAY);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::OpenFailed(_))));
+    assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::OpenFailed, .. })));
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a_peer_that_has_forgotten_the_association_says_so() {
     net.endpoints[1] = SctpOverUdp::new(SctpConfig::default(), [9; 16]);
     net.send(0, there, b"hello?").unwrap();
     net.run(10 * DELAY);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { reason: CloseReason::Aborted, .. })));
+    assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::Closed(CloseReason::Aborted), .. })));
 }
 
 #[test]
@@ -217,9 +222,11 @@ fn a_restarted_peer_ends_one_association_and_begins_another() {
     net.endpoints[1] = SctpOverUdp::new(SctpConfig::default(), [9; 16]);
     net.open(1, 0).unwrap();
     net.run(SECOND);
-    assert!(matches!(net.events[0].pop_front(), Some(Event::Closed { association, .. }) if association == there));
+    assert!(
+        matches!(net.events[0].pop_front(), Some(Event { association, news: News::Closed(_) }) if association == there)
+    );
     let back = net.accepted(0).unwrap();
-    assert!(matches!(net.events[1].pop_front(), Some(Event::Opened(_))));
+    assert!(matches!(net.events[1].pop_front(), Some(Event { news: News::Opened(_), .. })));
     net.send(0, back, b"welcome").unwrap();
     net.run(SECOND);
     assert_eq!(net.messages(1), [b"welcome"]);
@@ -231,8 +238,16 @@ fn when_both_open_at_the_same_time_there_is_one_association() {
     let mut net = Network::new(2);
     let (a, b) = (net.open(0, 1).unwrap(), net.open(1, 0).unwrap());
     net.run(SECOND);
-    assert!(net.events[0].iter().any(|event| matches!(event, Event::Opened(handle) if *handle == a)));
-    assert!(net.events[1].iter().any(|event| matches!(event, Event::Opened(handle) if *handle == b)));
+    assert!(
+        net.events[0]
+            .iter()
+            .any(|event| matches!(event, Event { association, news: News::Opened(_) } if *association == a))
+    );
+    assert!(
+        net.events[1]
+            .iter()
+            .any(|event| matches!(event, Event { association, news: News::Opened(_) } if *association == b))
+    );
     assert_eq!((net.endpoints[0].len(), net.endpoints[1].len()), (1, 1));
     net.events.iter_mut().for_each(VecDeque::clear);
     net.send(0, a, b"ping").unwrap();
@@ -257,8 +272,8 @@ fn closing_delivers_what_was_sent_and_leaves_nothing_behind() {
     net.endpoints[0].close(net.now, there);
     net.run(SECOND);
     let events: Vec<_> = net.events[1].drain(..).collect();
-    assert!(matches!(&events[0], Event::Message { octets, .. } if *octets == b"farewell"[..]));
-    assert!(matches!(events[1], Event::Closed { reason: CloseReason::Shutdown, .. }));
+    assert!(matches!(&events[0], Event { news: News::Message { octets, .. }, .. } if *octets == b"farewell"[..]));
+    assert!(matches!(events[1], Event { news: News::Closed(CloseReason::Shutdown), .. }));
     assert!(net.endpoints.iter().all(SctpOverUdp::is_empty));
 }
 
@@ -345,7 +360,7 @@ fn an_unreachable_message_ends_the_association_that_it_quotes_and_no_other() {
     net.endpoints[0].handle_unreachable(net.now, SOCKET, address(1), &packet);
     assert!(matches!(
         net.endpoints[0].poll_event(),
-        Some(Event::Closed { association, reason: CloseReason::Lost }) if association == one
+        Some(Event { association, news: News::Closed(CloseReason::Lost) }) if association == one
     ));
     assert!(net.endpoints[0].peer(two).is_some());
 }
@@ -388,9 +403,9 @@ fn a_peer_that_does_not_read_fills_a_bounded_buffer() {
 }
 
 /// What was told as undelivered: how far it got, and its first octet.
-fn undelivered(events: impl IntoIterator<Item = Event>) -> Vec<(Progress, u8)> {
+fn undelivered(events: impl IntoIterator<Item = Event<AssociationHandle>>) -> Vec<(Progress, u8)> {
     let undelivered = events.into_iter().filter_map(|event| match event {
-        Event::Undelivered { message, .. } => Some((message.progress(), message.message().octets[0])),
+        Event { news: News::Undelivered(message), .. } => Some((message.progress(), message.message().octets[0])),
         _ => None,
     });
     undelivered.collect()
@@ -418,7 +433,7 @@ fn what_has_not_arrived_is_told_in_order_ahead_of_the_end() {
     let (mut net, _) = with_dead_peer();
     net.run(20 * SECOND);
     let events: Vec<_> = net.events[0].drain(..).collect();
-    assert!(matches!(events.last(), Some(Event::Closed { reason: CloseReason::Lost, .. })));
+    assert!(matches!(events.last(), Some(Event { news: News::Closed(CloseReason::Lost), .. })));
     let told = undelivered(events);
     assert_eq!(told.iter().map(|(_, octet)| *octet).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(told[2].0, Progress::Unsent);
@@ -455,4 +470,67 @@ fn an_association_that_is_not_tracked_tells_nothing_of_its_messages() {
     net.send(0, there, b"!").unwrap();
     net.run(20 * SECOND);
     assert!(undelivered(net.events[0].drain(..)).is_empty());
+}
+
+/// What an association has said of its send buffer.
+fn send_buffer(net: &mut Network, at: usize) -> Vec<SendBuffer> {
+    let state = |event: &mut Event<AssociationHandle>| match event.news {
+        News::SendBuffer(state) => Some(state),
+        _ => None,
+    };
+    net.events[at].iter_mut().filter_map(state).collect()
+}
+
+/// An association of 0 with 1, by both names.
+fn associated(net: &mut Network) -> (AssociationHandle, AssociationHandle) {
+    let there = net.open(0, 1).unwrap();
+    net.run(SECOND);
+    let here = net.accepted(1).unwrap();
+    net.events.iter_mut().for_each(VecDeque::clear);
+    (there, here)
+}
+
+#[test]
+fn a_sender_is_told_that_its_buffer_is_full_and_that_there_is_room_again() {
+    let mut net = Network::new(2);
+    let (there, _) = associated(&mut net);
+    let half = SctpConfig::default().send_buffer / 2;
+    let mut sent = 0;
+    while send_buffer(&mut net, 0).is_empty() {
+        net.send(0, there, &[7; 10_000]).unwrap();
+        net.collect();
+        sent += 10_000;
+        assert!(sent < 2 * half, "nobody says that the buffer is full");
+    }
+    assert!(sent > half);
+    assert_eq!(send_buffer(&mut net, 0), [SendBuffer::Full]);
+    net.run(5 * SECOND);
+    assert_eq!(send_buffer(&mut net, 0), [SendBuffer::Full, SendBuffer::HasRoom]);
+    assert_eq!(net.messages(1).len(), sent / 10_000);
+}
+
+#[test]
+fn who_is_made_to_wait_waits_for_minutes_while_the_other_direction_works_and_nothing_is_lost() {
+    let mut net = Network::new(2);
+    let (there, here) = associated(&mut net);
+    net.endpoints[1].set_reading(here, Reading::Paused);
+    let numbers: Vec<Vec<u8>> = (0..3_000_u32).map(|number| number.to_be_bytes().repeat(256)).collect();
+    let mut left = numbers.iter().peekable();
+    let mut arrived = Vec::new();
+    for second in 0..120_u32 {
+        while left.next_if(|message| net.send(0, there, message).is_ok()).is_some() {}
+        net.send(1, here, &second.to_be_bytes()).unwrap();
+        net.run(SECOND);
+        assert_eq!(net.messages(0), [second.to_be_bytes()]);
+        arrived.extend(net.messages(1));
+    }
+    let early: usize = arrived.iter().map(Vec::len).sum();
+    assert!(early < 120 * 6_000, "{early} octets were taken");
+    net.endpoints[1].set_reading(here, Reading::On);
+    for _ in 0..60 {
+        while left.next_if(|message| net.send(0, there, message).is_ok()).is_some() {}
+        net.run(SECOND);
+        arrived.extend(net.messages(1));
+    }
+    assert!(arrived == numbers, "{} of {}", arrived.len(), numbers.len());
 }

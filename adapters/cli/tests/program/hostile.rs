@@ -5,7 +5,7 @@ use std::time::{Duration, Instant as StdInstant};
 
 use rserpool::wire::PayloadProtocol;
 use rserpool::{Instant, OutgoingMessage};
-use rserpool_transport::{Event, LocalPort, SctpConfig, SctpOverUdp, SocketIndex};
+use rserpool_transport::{LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 use crate::process::{Network, run};
 
@@ -45,7 +45,7 @@ impl Client {
             }
             self.transport.handle_timeout(self.now());
             while let Some(event) = self.transport.poll_event() {
-                opened += usize::from(matches!(event, Event::Opened(_)));
+                opened += usize::from(matches!(event.news, News::Opened(_)));
             }
         }
         opened

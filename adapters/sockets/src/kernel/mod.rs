@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use rserpool::wire::PayloadProtocol;
 use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose};
-use rserpool_transport::{DirectEvent, DirectHandle, SctpConfig, SendError, Undelivered};
+use rserpool_transport::{DirectHandle, Event, News, Peer, SctpConfig, SendError, Undelivered};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use self::notification::{Notification, Number, received_info, send_info, u32_at};
@@ -79,7 +79,7 @@ pub(crate) struct KernelSctp {
     by_handle: HashMap<DirectHandle, (usize, Number)>,
     /// Parts of messages that are not whole yet.
     parts: HashMap<(usize, Number), Vec<u8>>,
-    events: VecDeque<DirectEvent>,
+    events: VecDeque<Event<DirectHandle>>,
     next: u64,
     buffer: Box<[u8]>,
 }
@@ -322,7 +322,7 @@ impl KernelSctp {
         if how != CloseReason::Shutdown {
             let _ = self.receive(place);
             self.events.retain(|event| match event {
-                DirectEvent::Undelivered { association, message } if *association == handle => {
+                Event { association, news: News::Undelivered(message) } if *association == handle => {
                     undelivered.push(message.clone());
                     false
                 }
@@ -340,7 +340,7 @@ impl KernelSctp {
     }
 
     /// What has happened.
-    pub(crate) fn poll_event(&mut self) -> Option<DirectEvent> {
+    pub(crate) fn poll_event(&mut self) -> Option<Event<DirectHandle>> {
         self.events.pop_front()
     }
 
@@ -391,7 +391,7 @@ impl KernelSctp {
     /// A whole message has come.
     fn received(&mut self, place: usize, number: Number, protocol: PayloadProtocol, octets: Bytes) {
         if let Some((association, Standing::Open)) = self.associations.get(&(place, number)).copied() {
-            self.events.push_back(DirectEvent::Message { association, protocol, octets });
+            self.events.push_back(Event { association, news: News::Message { protocol, octets } });
         }
     }
 
@@ -399,25 +399,25 @@ impl KernelSctp {
         let Some(notification) = Notification::parse(octets) else { return };
         match notification {
             Notification::Up(number) => {
-                let (addresses, port) = self.peer(place, number);
+                let peer = self.peer(place, number);
                 match self.associations.get_mut(&(place, number)) {
                     Some((association, standing @ Standing::Opening)) => {
                         *standing = Standing::Open;
                         let association = *association;
-                        self.events.push_back(DirectEvent::Opened { association, addresses, port });
+                        self.events.push_back(Event { association, news: News::Opened(peer) });
                     }
                     Some(_) => {}
                     None => {
                         let association = self.add(place, number, Standing::Open);
-                        self.events.push_back(DirectEvent::Accepted { association, addresses, port });
+                        self.events.push_back(Event { association, news: News::Accepted(peer) });
                     }
                 }
             }
             Notification::Restarted(number) => {
                 self.ended(place, number, CloseReason::Aborted);
-                let (addresses, port) = self.peer(place, number);
+                let peer = self.peer(place, number);
                 let association = self.add(place, number, Standing::Open);
-                self.events.push_back(DirectEvent::Accepted { association, addresses, port });
+                self.events.push_back(Event { association, news: News::Accepted(peer) });
             }
             Notification::Lost(number) => self.ended(place, number, CloseReason::Lost),
             Notification::Over(number) => self.ended(place, number, CloseReason::Shutdown),
@@ -428,7 +428,7 @@ impl KernelSctp {
                 let failover = if is_forbidden { Failover::Forbidden } else { Failover::Allowed };
                 let message = OutgoingMessage { protocol, stream, delivery, failover, octets };
                 let message = Undelivered::new(&message, progress);
-                self.events.push_back(DirectEvent::Undelivered { association, message });
+                self.events.push_back(Event { association, news: News::Undelivered(message) });
             }
         }
     }
@@ -436,8 +436,8 @@ impl KernelSctp {
     fn ended(&mut self, place: usize, number: Number, reason: CloseReason) {
         if let Some((association, standing)) = self.remove(place, number) {
             match standing {
-                Standing::Opening => self.events.push_back(DirectEvent::OpenFailed { association }),
-                Standing::Open => self.events.push_back(DirectEvent::Closed { association, reason }),
+                Standing::Opening => self.events.push_back(Event { association, news: News::OpenFailed }),
+                Standing::Open => self.events.push_back(Event { association, news: News::Closed(reason) }),
                 Standing::Closing => {}
             }
         }
@@ -445,19 +445,21 @@ impl KernelSctp {
     }
 
     /// The peer's addresses and port.
-    fn peer(&self, place: usize, number: Number) -> (Vec<IpAddr>, u16) {
+    fn peer(&self, place: usize, number: Number) -> Peer {
         let mut value = [0; 2_048];
         if let Some(question) = value.first_chunk_mut::<4>() {
             *question = number.to_ne_bytes();
         }
-        let Some(endpoint) = self.endpoints.get(place) else { return (Vec::new(), 0) };
-        match sys::option(&endpoint.socket, GET_PEER_ADDRS, &mut value) {
+        let addresses =
+            self.endpoints.get(place).map(|endpoint| sys::option(&endpoint.socket, GET_PEER_ADDRS, &mut value));
+        let (addresses, port) = match addresses {
             // struct sctp_getaddrs: association, how many, the addresses.
-            Ok(length) => {
+            Some(Ok(length)) => {
                 let count = u32_at(&value, 4).unwrap_or(0) as usize;
                 unpacked(value.get(8..length).unwrap_or_default(), count)
             }
-            Err(_) => (Vec::new(), 0),
-        }
+            _ => (Vec::new(), 0),
+        };
+        Peer { protocol: rserpool::Protocol::Sctp, addresses, port }
     }
 }

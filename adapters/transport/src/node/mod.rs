@@ -7,26 +7,25 @@
 //!                                                     └────── commands ──────┘
 //! ```
 
-mod direct;
+mod inbox;
 mod ports;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use rserpool::wire::PayloadProtocol;
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
-    Protocol, Purpose,
+    Purpose,
 };
 
-pub use self::direct::{DirectEvent, DirectHandle};
-
+use self::inbox::Inbox;
 use self::ports::Ports;
 use crate::ENCAPSULATION_PORT;
 use crate::config::SctpConfig;
 use crate::delivery::Undelivered;
-use crate::endpoint::{AssociationHandle, Event, LocalPort, SctpOverUdp, SendError, SocketIndex, Transmit};
+use crate::endpoint::{AssociationHandle, LocalPort, Reading, SctpOverUdp, SendError, SocketIndex, Transmit};
+use crate::news::{Event, News};
 
 /// How many rounds of events and commands there may be before sockets and timers have their turn.
 const ROUNDS: usize = 64;
@@ -69,6 +68,13 @@ pub trait Application<M: Machine> {
     /// machine commands.
     fn commands(&mut self, _now: Instant, _machine: &mut M) -> Flow {
         Flow::Continue
+    }
+
+    /// Whether another message of an association is wanted now. If not, its messages wait, and if there are many, its peer
+    /// has to wait as well. It is asked again whenever the adapter was woken. What a peer has sent before it is lost is lost
+    /// with it, as far as it was not wanted.
+    fn accepts(&self, _machine: &M, _association: AssociationId) -> bool {
+        true
     }
 
     /// When to be called at the latest.
@@ -119,16 +125,23 @@ pub trait Sockets {
         Vec::new()
     }
 
+    /// Says whether the messages of such an association are wanted. Some more may come all the same.
+    fn set_reading(&mut self, _association: DirectHandle, _reading: Reading) {}
+
     /// Whether no such association is left, those that are being closed included.
     fn is_closed(&self) -> bool {
         true
     }
 
     /// What has happened to such associations.
-    fn poll_event(&mut self) -> Option<DirectEvent> {
+    fn poll_event(&mut self) -> Option<Event<DirectHandle>> {
         None
     }
 }
+
+/// Names an association that an adapter's sockets carry by themselves, as the kernel's SCTP does. Numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DirectHandle(pub u64);
 
 /// Who opens an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +171,13 @@ pub struct Node<M> {
     names: HashMap<Handle, AssociationId>,
     next_accepted: u32,
     /// What the machine has to be told as soon as it has said all.
-    failures: VecDeque<(AssociationId, Failure)>,
+    failures: VecDeque<(AssociationId, News)>,
+    /// What has come on associations whose messages are not wanted at the moment.
+    inboxes: HashMap<Handle, Inbox>,
+    /// Those of them that have not been looked at in this round.
+    waiting: VecDeque<Handle>,
+    /// How many octets wait in an inbox before the peer has to wait as well.
+    inbox_size: usize,
     announcements: VecDeque<(MulticastGroup, Vec<u8>)>,
     /// Whether a round has ended with work left.
     unfinished: bool,
@@ -182,6 +201,9 @@ impl<M: Machine> Node<M> {
             names: HashMap::new(),
             next_accepted: 0,
             failures: VecDeque::new(),
+            inboxes: HashMap::new(),
+            waiting: VecDeque::new(),
+            inbox_size: options.sctp.receive_buffer,
             announcements: VecDeque::new(),
             unfinished: false,
         }
@@ -255,6 +277,8 @@ impl<M: Machine> Node<M> {
     pub fn work(&mut self, now: Instant, sockets: &mut impl Sockets, application: &mut impl Application<M>) -> Flow {
         self.machine.handle(now, Input::Timeout);
         self.unfinished = true;
+        self.waiting.clear();
+        self.waiting.extend(self.inboxes.keys());
         for _ in 0..ROUNDS {
             self.carry_out(now, sockets, application);
             let flow = application.commands(now, &mut *self.machine);
@@ -263,7 +287,7 @@ impl<M: Machine> Node<M> {
             if flow != Flow::Continue {
                 return flow;
             }
-            if !self.pass_on(now, sockets) && !is_news {
+            if !self.pass_on(now, sockets, application) && !is_news {
                 self.unfinished = false;
                 break;
             }
@@ -281,6 +305,7 @@ impl<M: Machine> Node<M> {
         }
         self.handles.clear();
         self.names.clear();
+        self.inboxes.clear();
         while self.transport.poll_event().is_some() {}
     }
 
@@ -291,110 +316,109 @@ impl<M: Machine> Node<M> {
     }
 
     /// Passes one event of the transport, or one failure, on to the machine; false if there is none.
-    fn pass_on(&mut self, now: Instant, sockets: &mut impl Sockets) -> bool {
-        if let Some((association, failure)) = self.failures.pop_front() {
-            let input = match &failure {
-                Failure::Open => Input::OpenFailed { association },
-                Failure::Full => Input::Closed { association, reason: CloseReason::Lost },
-                Failure::Undelivered(undelivered) => undelivered_on(association, undelivered),
-            };
-            self.machine.handle(now, input);
+    fn pass_on(&mut self, now: Instant, sockets: &mut impl Sockets, application: &impl Application<M>) -> bool {
+        if let Some((association, news)) = self.failures.pop_front() {
+            self.machine.handle(now, news.input(association));
             return true;
         }
-        if let Some(event) = sockets.poll_event() {
-            self.direct_event(now, event);
+        if let Some((handle, news)) = self.next_wanted(sockets, application) {
+            self.tell(now, handle, &news);
             return true;
         }
-        let Some(event) = self.transport.poll_event() else { return false };
-        match event {
-            Event::Opened(handle) => {
-                if let Some((from, port)) = self.transport.peer(handle) {
-                    self.opened(now, Handle::Udp(handle), &[from.ip()], port);
-                }
-            }
-            Event::OpenFailed(handle) => self.open_failed(now, Handle::Udp(handle)),
-            Event::Accepted { association, peer, port, .. } => {
+        let (handle, news) = if let Some(Event { association, news }) = sockets.poll_event() {
+            (Handle::Direct(association), news)
+        } else if let Some(Event { association, news }) = self.transport.poll_event() {
+            if let (News::Accepted(_), Some((peer, port))) = (&news, self.transport.peer(association)) {
                 self.ports.learn(peer, port);
-                self.accepted(now, Handle::Udp(association), &[peer.ip()], port);
             }
-            Event::Closed { association, reason } => self.closed(now, Handle::Udp(association), reason),
-            Event::Undelivered { association, message } => self.undelivered(now, Handle::Udp(association), message),
-            Event::Message { association, protocol, octets } => {
-                self.message(now, Handle::Udp(association), protocol, &octets);
-            }
+            (Handle::Udp(association), news)
+        } else {
+            return false;
+        };
+        if let News::Accepted(_) = &news {
+            let association = AssociationId::accepted(self.next_accepted);
+            self.next_accepted = self.next_accepted.wrapping_add(1);
+            self.handles.insert(association, handle);
+            self.names.insert(handle, association);
+        }
+        let is_wanted = || match (&news, self.names.get(&handle)) {
+            (News::Message { .. }, Some(association)) => application.accepts(&*self.machine, *association),
+            _ => true,
+        };
+        if self.inboxes.contains_key(&handle) || !is_wanted() {
+            self.keep(now, sockets, handle, news);
+        } else {
+            self.tell(now, handle, &news);
         }
         true
     }
 
-    fn direct_event(&mut self, now: Instant, event: DirectEvent) {
-        match event {
-            DirectEvent::Opened { association, addresses, port } => {
-                self.opened(now, Handle::Direct(association), &addresses, port);
+    /// Tells the machine what has happened to an association, if it knows it.
+    fn tell(&mut self, now: Instant, handle: Handle, news: &News) {
+        let Some(association) = self.names.get(&handle).copied() else { return };
+        if news.is_the_end() {
+            self.names.remove(&handle);
+            self.handles.remove(&association);
+        }
+        self.machine.handle(now, news.input(association));
+    }
+
+    /// Keeps what is not wanted at the moment. If that is much the peer has to wait.
+    fn keep(&mut self, now: Instant, sockets: &mut impl Sockets, handle: Handle, news: News) {
+        let inbox = self.inboxes.entry(handle).or_default();
+        inbox.push(news);
+        let octets = inbox.octets();
+        if octets > self.inbox_size {
+            self.set_reading(sockets, handle, Reading::Paused);
+        }
+        // A transport that cannot have its peer wait, or a peer that has waited for very long.
+        if octets > 4 * self.inbox_size {
+            self.inboxes.remove(&handle);
+            if let Some(association) = self.names.remove(&handle) {
+                self.handles.remove(&association);
+                let Self { transport, failures, .. } = self;
+                abort(now, transport, sockets, handle, association, failures);
+                failures.push_back((association, News::Closed(CloseReason::Lost)));
             }
-            DirectEvent::OpenFailed { association } => self.open_failed(now, Handle::Direct(association)),
-            DirectEvent::Accepted { association, addresses, port } => {
-                self.accepted(now, Handle::Direct(association), &addresses, port);
+        }
+    }
+
+    fn set_reading(&mut self, sockets: &mut impl Sockets, handle: Handle, reading: Reading) {
+        match handle {
+            Handle::Udp(handle) => self.transport.set_reading(handle, reading),
+            Handle::Direct(handle) => sockets.set_reading(handle, reading),
+        }
+    }
+
+    /// The next of what was kept that is wanted now.
+    fn next_wanted(&mut self, sockets: &mut impl Sockets, application: &impl Application<M>) -> Option<(Handle, News)> {
+        while let Some(handle) = self.waiting.pop_front() {
+            let Some(inbox) = self.inboxes.get_mut(&handle) else { continue };
+            if !self.names.get(&handle).is_none_or(|association| application.accepts(&*self.machine, *association)) {
+                continue;
             }
-            DirectEvent::Closed { association, reason } => self.closed(now, Handle::Direct(association), reason),
-            DirectEvent::Undelivered { association, message } => {
-                self.undelivered(now, Handle::Direct(association), message);
+            let before = inbox.octets();
+            let news = inbox.pop();
+            let (after, mark) = (inbox.octets(), self.inbox_size / 2);
+            if inbox.is_empty() {
+                self.inboxes.remove(&handle);
+            } else {
+                self.waiting.push_back(handle);
             }
-            DirectEvent::Message { association, protocol, octets } => {
-                self.message(now, Handle::Direct(association), protocol, &octets);
+            if before > mark && after <= mark {
+                self.set_reading(sockets, handle, Reading::On);
+            }
+            if let Some(news) = news {
+                return Some((handle, news));
             }
         }
-    }
-
-    fn forget(&mut self, handle: Handle) -> Option<AssociationId> {
-        let association = self.names.remove(&handle)?;
-        self.handles.remove(&association);
-        Some(association)
-    }
-
-    fn opened(&mut self, now: Instant, handle: Handle, addresses: &[IpAddr], port: u16) {
-        if let Some(association) = self.names.get(&handle) {
-            let peer = Endpoint { protocol: Protocol::Sctp, addresses, port };
-            self.machine.handle(now, Input::Opened { association: *association, peer });
-        }
-    }
-
-    fn open_failed(&mut self, now: Instant, handle: Handle) {
-        if let Some(association) = self.forget(handle) {
-            self.machine.handle(now, Input::OpenFailed { association });
-        }
-    }
-
-    fn accepted(&mut self, now: Instant, handle: Handle, addresses: &[IpAddr], port: u16) {
-        let association = AssociationId::accepted(self.next_accepted);
-        self.next_accepted = self.next_accepted.wrapping_add(1);
-        self.handles.insert(association, handle);
-        self.names.insert(handle, association);
-        let peer = Endpoint { protocol: Protocol::Sctp, addresses, port };
-        self.machine.handle(now, Input::Accepted { association, peer });
-    }
-
-    fn closed(&mut self, now: Instant, handle: Handle, reason: CloseReason) {
-        if let Some(association) = self.forget(handle) {
-            self.machine.handle(now, Input::Closed { association, reason });
-        }
-    }
-
-    fn undelivered(&mut self, now: Instant, handle: Handle, message: Undelivered) {
-        if let Some(association) = self.names.get(&handle) {
-            self.machine.handle(now, undelivered_on(*association, &message));
-        }
-    }
-
-    fn message(&mut self, now: Instant, handle: Handle, protocol: PayloadProtocol, octets: &[u8]) {
-        if let Some(association) = self.names.get(&handle) {
-            self.machine.handle(now, Input::Message { association: *association, protocol, octets });
-        }
+        None
     }
 
     /// Does what the machine wants; true if the application was told something.
     fn carry_out(&mut self, now: Instant, sockets: &mut impl Sockets, application: &mut impl Application<M>) -> bool {
         let mut is_news = false;
-        let Self { machine, transport, ports, handles, names, failures, announcements, .. } = self;
+        let Self { machine, transport, ports, handles, names, failures, inboxes, announcements, .. } = self;
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => {
@@ -408,7 +432,7 @@ impl<M: Machine> Node<M> {
                             handles.insert(association, handle);
                             names.insert(handle, association);
                         }
-                        None => failures.push_back((association, Failure::Open)),
+                        None => failures.push_back((association, News::OpenFailed)),
                     }
                 }
                 Action::Send { association, message } => {
@@ -422,14 +446,16 @@ impl<M: Machine> Node<M> {
                         let unsent = Undelivered::new(&message, Progress::Unsent);
                         handles.remove(&association);
                         names.remove(&handle);
+                        inboxes.remove(&handle);
                         abort(now, transport, sockets, handle, association, failures);
-                        failures.push_back((association, Failure::Undelivered(unsent)));
-                        failures.push_back((association, Failure::Full));
+                        failures.push_back((association, News::Undelivered(unsent)));
+                        failures.push_back((association, News::Closed(CloseReason::Lost)));
                     }
                 }
                 Action::Close { association } => {
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
+                        inboxes.remove(&handle);
                         match handle {
                             Handle::Udp(handle) => transport.close(now, handle),
                             Handle::Direct(handle) => _ = sockets.end(handle, CloseReason::Shutdown),
@@ -440,6 +466,7 @@ impl<M: Machine> Node<M> {
                     failures.retain(|(failed, _)| *failed != association);
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
+                        inboxes.remove(&handle);
                         abort(now, transport, sockets, handle, association, failures);
                     }
                 }
@@ -455,16 +482,6 @@ impl<M: Machine> Node<M> {
     }
 }
 
-/// What an association could not do. The machine is told of it as soon as it can be called.
-enum Failure {
-    /// It could not be opened.
-    Open,
-    /// Its peer takes less than is sent to it, so it has been ended.
-    Full,
-    /// This message did not arrive before the association was ended.
-    Undelivered(Undelivered),
-}
-
 /// Ends an association at once, and remembers what has not arrived.
 fn abort(
     now: Instant,
@@ -472,15 +489,11 @@ fn abort(
     sockets: &mut impl Sockets,
     handle: Handle,
     association: AssociationId,
-    failures: &mut VecDeque<(AssociationId, Failure)>,
+    failures: &mut VecDeque<(AssociationId, News)>,
 ) {
     let undelivered = match handle {
         Handle::Udp(handle) => transport.abort(now, handle),
         Handle::Direct(handle) => sockets.end(handle, CloseReason::Aborted),
     };
-    failures.extend(undelivered.into_iter().map(|message| (association, Failure::Undelivered(message))));
-}
-
-fn undelivered_on(association: AssociationId, undelivered: &Undelivered) -> Input<'_> {
-    Input::Undelivered { association, message: undelivered.message(), progress: undelivered.progress() }
+    failures.extend(undelivered.into_iter().map(|message| (association, News::Undelivered(message))));
 }
