@@ -13,7 +13,7 @@ use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
+use rserpool::{Action, AssociationId, Input, Instant, Machine, OutgoingMessage};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -34,6 +34,7 @@ pub enum Step {
     Closed(u8, u8),
     /// A message that was sent on an association of late has not arrived.
     Undelivered(u8, bool, Vec<u8>),
+    /// The send buffer of an association is full, or has room.
     SendBuffer(u8, bool),
     /// A well-formed ASAP message comes on an open association.
     Asap(u8, AsapMessage),

@@ -147,6 +147,12 @@ impl ElementConfig {
         PoolHandle::new(&self.pool_handle)
     }
 
+    /// Where its users come to.
+    #[must_use]
+    pub fn user_transport(&self) -> &UserTransport {
+        &self.user_transport
+    }
+
     /// The element's identifier in its pool.
     #[must_use]
     pub fn identifier(&self) -> PeIdentifier {

@@ -254,6 +254,13 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
     }
 
+    /// The session that an association is. Those that carry messages to a pool are sessions as well.
+    #[must_use]
+    pub fn session_at(&self, association: AssociationId) -> Option<SessionId> {
+        let is_its = |session: &&Session| session.open().is_some_and(|partner| partner.association == association);
+        self.sessions.iter().find(is_its).map(|session| session.id)
+    }
+
     /// The element that a session has, with its pool.
     #[must_use]
     pub fn element_of(&self, session: SessionId) -> Option<(PoolHandle<'_>, PeIdentifier)> {

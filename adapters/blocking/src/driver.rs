@@ -52,10 +52,7 @@ impl<M: Machine> Driver<M> {
             self.wait(None, application.deadline())?;
             flow = self.work(application);
         }
-        match flow {
-            Flow::Continue | Flow::Pause => Ok(()),
-            Flow::Stop => self.finish(Duration::from_secs(1)),
-        }
+        if flow == Flow::Stop { self.finish(Duration::from_secs(1)) } else { Ok(()) }
     }
 
     /// One round: carries out what is to be done, waits until something happens but no longer than `limit`, and tells

@@ -97,8 +97,19 @@
 //! ```
 
 mod driver;
+mod element;
+mod registrar;
+mod start;
+mod user;
 
+pub use rserpool_sessions::{
+    ElementOptions, ElementSessionEvent, Error, MAX_COOKIE, MAX_MESSAGE, Message, Network, PoolEvent, RegistrarOptions,
+    Transport, UserOptions, UserSessionEvent,
+};
 pub use rserpool_sockets::{Host, MulticastOptions, Waker};
 pub use rserpool_transport::{Application, Flow, Listen, Options};
 
 pub use self::driver::Driver;
+pub use self::element::{Client, Element};
+pub use self::registrar::Registrar;
+pub use self::user::{Session, User};

@@ -61,10 +61,7 @@ impl<M: Machine> Driver<M> {
             self.wait(None, application.deadline()).await?;
             flow = self.work(application);
         }
-        match flow {
-            Flow::Continue | Flow::Pause => Ok(()),
-            Flow::Stop => self.finish(Duration::from_secs(1)).await,
-        }
+        if flow == Flow::Stop { self.finish(Duration::from_secs(1)).await } else { Ok(()) }
     }
 
     /// Closes all associations in order and waits until that is done, but no longer than `limit`.

@@ -417,7 +417,7 @@ impl SctpOverUdp {
     }
 
     /// From now on it is kept in mind which messages of an association have arrived; the others are told with
-    /// [`Event::Undelivered`] when it ends, or by [`Self::abort`]. It takes a copy of each message.
+    /// [`News::Undelivered`] when it ends, or by [`Self::abort`]. It takes a copy of each message.
     pub fn track(&mut self, association: AssociationHandle) {
         if let Some(entry) = self.entries.get_mut(&association) {
             entry.association.track();

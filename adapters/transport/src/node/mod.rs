@@ -88,6 +88,8 @@ pub trait Application<M: Machine> {
 pub enum Flow {
     /// On.
     Continue,
+    /// On, and there is more to be said as soon as the machine has had carried out what was said now.
+    Again,
     /// Return, and leave all as it is: the driver goes on when it is run again.
     Pause,
     /// Close all associations in order, and return.
@@ -284,10 +286,10 @@ impl<M: Machine> Node<M> {
             let flow = application.commands(now, &mut *self.machine);
             // What the application hears now it has not had its say on.
             let is_news = self.carry_out(now, sockets, application);
-            if flow != Flow::Continue {
+            if matches!(flow, Flow::Pause | Flow::Stop) {
                 return flow;
             }
-            if !self.pass_on(now, sockets, application) && !is_news {
+            if !self.pass_on(now, sockets, application) && !is_news && flow != Flow::Again {
                 self.unfinished = false;
                 break;
             }
