@@ -19,7 +19,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
+use rserpool::{Action, AssociationId, CloseReason, Input, Instant, Machine, OutgoingMessage};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, Peer, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
