@@ -1,0 +1,107 @@
+//! Runs the contract's scenarios: all of them, or some by name.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use rserpool_blocking::Transport;
+use rserpool_contract::face::Adapter;
+use rserpool_contract::scenarios::ALL;
+use rserpool_contract::world::{Outcome, World};
+
+/// How long a scenario may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[derive(Parser)]
+#[command(about = "What every adapter has to do over every transport")]
+struct Args {
+    /// Which adapter
+    #[arg(long, value_enum, default_value_t = Adapter::Blocking)]
+    adapter: Adapter,
+    /// Over what
+    #[arg(long, value_enum, default_value_t = Over::SctpOverUdp)]
+    transport: Over,
+    /// Only scenarios with this in their names
+    #[arg(long, default_value = "")]
+    only: String,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// An element that sends back what comes, to be killed
+    Element {
+        /// Its number
+        number: u8,
+        /// The first three octets of all addresses
+        network: String,
+        /// The registrars' numbers
+        registrars: Vec<u8>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Over {
+    /// SCTP over UDP
+    #[value(name = "sctp+udp")]
+    SctpOverUdp,
+    /// The kernel's SCTP
+    #[cfg(target_os = "linux")]
+    Sctp,
+}
+
+impl Over {
+    const fn transport(self) -> Transport {
+        match self {
+            Self::SctpOverUdp => Transport::SctpOverUdp,
+            #[cfg(target_os = "linux")]
+            Self::Sctp => Transport::Sctp,
+        }
+    }
+}
+
+fn element(args: &Args, number: u8, network: &str, registrars: &[u8]) -> Outcome {
+    let mut octets = network.split('.').map(str::parse);
+    let mut next = || octets.next().ok_or("three octets, please");
+    let network = [next()??, next()??, next()??];
+    let world = World::of(args.adapter, args.transport.transport(), network);
+    let _element = world.echo(number, registrars)?;
+    println!("registered");
+    std::thread::sleep(LIMIT);
+    Ok(())
+}
+
+fn run(args: &Args) -> Outcome<usize> {
+    if let Some(Command::Element { number, network, registrars }) = &args.command {
+        element(args, *number, network, registrars)?;
+        return Ok(0);
+    }
+    let mut failed = 0;
+    for (name, scenario) in ALL.iter().filter(|(name, _)| name.contains(&args.only)) {
+        let world = World::new(args.adapter, args.transport.transport());
+        let (start, (sender, done)) = (Instant::now(), std::sync::mpsc::channel());
+        std::thread::spawn(move || sender.send(scenario(&world).map_err(|error| error.to_string())));
+        let outcome = done.recv_timeout(LIMIT).unwrap_or_else(|_| Err(format!("no end within {LIMIT:?}, or a panic")));
+        let milliseconds = start.elapsed().as_millis();
+        match outcome {
+            Ok(()) => println!("ok      {name} ({milliseconds} ms)"),
+            Err(error) => {
+                println!("FAILED  {name} ({milliseconds} ms): {error}");
+                failed += 1;
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

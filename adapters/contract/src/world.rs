@@ -1,0 +1,301 @@
+//! Where a scenario takes place: addresses of its own on the loopback network, and who is there.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rserpool::pool_element::ElementConfig;
+use rserpool::pool_user::SessionOptions;
+use rserpool::wire::{PeIdentifier, ServerIdentifier};
+use rserpool_blocking::{
+    ElementOptions, ElementSessionEvent, Error, Message, Network, RegistrarOptions, Transport, UserOptions,
+    UserSessionEvent,
+};
+
+use crate::face::{Adapter, Client, Element, Registrar, Session, User};
+
+/// What a scenario ends with: a text says what went wrong.
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// How long anything may take.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// The pool of all scenarios.
+pub const POOL: &str = "contract";
+
+/// Where a scenario takes place.
+#[derive(Debug)]
+pub struct World {
+    /// What runs all that is there.
+    pub adapter: Adapter,
+    /// Over what they talk.
+    pub transport: Transport,
+    /// The first three octets of all addresses.
+    network: [u8; 3],
+}
+
+impl World {
+    /// A new one.
+    #[must_use]
+    pub fn new(adapter: Adapter, transport: Transport) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed) + std::process::id() * 64;
+        let [_, high, low, _] = (number << 8).to_be_bytes();
+        Self { adapter, transport, network: [127, high | 0x80, low] }
+    }
+
+    /// The world of another process.
+    #[must_use]
+    pub const fn of(adapter: Adapter, transport: Transport, network: [u8; 3]) -> Self {
+        Self { adapter, transport, network }
+    }
+
+    fn host(&self, number: u8, port: u16) -> SocketAddr {
+        let [a, b, c] = self.network;
+        SocketAddr::from((Ipv4Addr::new(a, b, c, number), port))
+    }
+
+    /// How all are connected.
+    #[must_use]
+    pub fn connection(&self) -> Network {
+        let mut network = Network::default();
+        network.transport = self.transport;
+        network
+    }
+
+    /// Where a registrar serves elements and users.
+    #[must_use]
+    pub fn asap(&self, number: u8) -> SocketAddr {
+        self.host(number, 3863)
+    }
+
+    /// Where an element serves.
+    #[must_use]
+    pub fn at(&self, number: u8) -> SocketAddr {
+        self.host(100 + number, 7000)
+    }
+
+    /// A registrar, which knows the others.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn registrar(&self, number: u8, others: &[u8]) -> Outcome<Registrar> {
+        let mut options = RegistrarOptions::new(self.asap(number), self.host(number, 9901));
+        options.network = self.connection();
+        let config = &mut options.config;
+        config.identifier = ServerIdentifier(number.into());
+        config.peers = others.iter().map(|other| self.host(*other, 9901).into()).collect();
+        config.peer_heartbeat_cycle = Duration::from_millis(300);
+        config.max_time_last_heard = Duration::from_millis(900);
+        config.max_time_no_response = Duration::from_millis(300);
+        config.keep_alive_interval = Duration::from_secs(1);
+        config.keep_alive_timeout = Duration::from_secs(1);
+        Ok(Registrar::start(self.adapter, options)?)
+    }
+
+    /// An element that has yet to register.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn element(&self, number: u8, registrars: &[u8]) -> Outcome<Element> {
+        let config = ElementConfig::new(POOL.as_bytes(), PeIdentifier(number.into()), self.at(number))?;
+        let mut options = ElementOptions::new(config, registrars.iter().map(|registrar| self.asap(*registrar)));
+        options.network = self.connection();
+        Ok(Element::start(self.adapter, options)?)
+    }
+
+    /// An element that sends back what comes, and is registered.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or no registrar wants it.
+    pub fn echo(&self, number: u8, registrars: &[u8]) -> Outcome<Element> {
+        let element = self.element(number, registrars)?;
+        let server = element.another();
+        std::thread::spawn(move || {
+            // It stops serving when nobody has come for long; no scenario lasts as long.
+            while let Ok(Some(client)) = server.accept(3 * LIMIT) {
+                std::thread::spawn(move || echo(&client));
+            }
+        });
+        element.registered()?;
+        Ok(element)
+    }
+
+    /// The same in a process of its own, to be killed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn mortal_echo(&self, number: u8, registrars: &[u8]) -> Outcome<Mortal> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let [a, b, c] = self.network;
+        command.args(["--adapter", name(self.adapter), "--transport", transport_name(self.transport)]);
+        command.args(["element", &number.to_string(), &format!("{a}.{b}.{c}")]);
+        command.args(registrars.iter().map(u8::to_string));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("no output")?;
+        let mortal = Mortal(child);
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        if line.trim() != "registered" {
+            return Err(format!("element {number} says: {line}").into());
+        }
+        Ok(mortal)
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn user(&self, registrars: &[u8]) -> Outcome<User> {
+        let mut options = UserOptions::new(registrars.iter().map(|registrar| self.asap(*registrar)));
+        options.network = self.connection();
+        Ok(User::start(self.adapter, options)?)
+    }
+}
+
+/// The adapter's name on the command line.
+#[must_use]
+pub const fn name(adapter: Adapter) -> &'static str {
+    match adapter {
+        Adapter::Blocking => "blocking",
+        Adapter::Tokio => "tokio",
+    }
+}
+
+/// The transport's name on the command line.
+#[must_use]
+pub const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::SctpOverUdp => "sctp+udp",
+        _ => "sctp",
+    }
+}
+
+/// A process that is killed.
+#[derive(Debug)]
+pub struct Mortal(Child);
+
+impl Mortal {
+    /// SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process.
+    pub fn kill(mut self) -> Outcome {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends back what comes until the user has gone.
+pub fn echo(client: &Client) {
+    while let Ok(Some(event)) = client.receive(3 * LIMIT) {
+        if let ElementSessionEvent::Message(message) = event
+            && client.send(message).is_err()
+        {
+            break;
+        }
+    }
+}
+
+/// Waits for an event of a session, and passes others over.
+///
+/// # Errors
+///
+/// It does not come in time.
+pub fn until<T>(session: &Session, mut wanted: impl FnMut(&UserSessionEvent) -> Option<T>) -> Outcome<T> {
+    let end = Instant::now() + LIMIT;
+    let mut seen = Vec::new();
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        match session.receive(left) {
+            Ok(Some(event)) => {
+                if let Some(found) = wanted(&event) {
+                    return Ok(found);
+                }
+                seen.push(format!("{event:.120?}"));
+            }
+            Ok(None) => return Err(format!("the session has ended; there were {seen:?}").into()),
+            Err(Error::TimedOut) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(format!("it did not come in time; there were {seen:?}").into())
+}
+
+/// Waits for a message.
+///
+/// # Errors
+///
+/// It does not come in time.
+pub fn message(session: &Session, octets: &[u8]) -> Outcome<PeIdentifier> {
+    until(session, |event| match event {
+        UserSessionEvent::Message { identifier, message } if message.octets == octets => Some(*identifier),
+        _ => None,
+    })
+}
+
+/// Waits until the session has an element.
+///
+/// # Errors
+///
+/// It does not get one in time.
+pub fn established(session: &Session) -> Outcome<(PeIdentifier, u32)> {
+    until(session, |event| match event {
+        UserSessionEvent::Established { identifier, failovers } => Some((*identifier, *failovers)),
+        _ => None,
+    })
+}
+
+/// A request and its answer, again after a failover. Who has answered is returned.
+///
+/// # Errors
+///
+/// There is no answer in time.
+pub fn ask(session: &Session, text: &str) -> Outcome<PeIdentifier> {
+    session.send(text.to_owned())?;
+    until(session, |event| match event {
+        UserSessionEvent::Message { identifier, message } if message.octets == text.as_bytes() => Some(Ok(*identifier)),
+        UserSessionEvent::Established { failovers: 1.., .. } => session.send(text.to_owned()).err().map(Err),
+        _ => None,
+    })?
+    .map_err(Into::into)
+}
+
+/// A session as most are.
+///
+/// # Errors
+///
+/// There is no room.
+pub fn open(user: &User) -> Outcome<Session> {
+    Ok(user.open(POOL, SessionOptions::default())?)
+}
+
+/// A message of a length, that others can be told from by its number.
+#[must_use]
+pub fn large(number: u32, length: usize) -> Message {
+    Message::from(number.to_be_bytes().into_iter().cycle().take(length).collect::<Vec<u8>>())
+}
+
+/// Fails unless it is so.
+///
+/// # Errors
+///
+/// It is not.
+pub fn check(is_so: bool, what: impl std::fmt::Display) -> Outcome {
+    if is_so { Ok(()) } else { Err(what.to_string().into()) }
+}
