@@ -14,8 +14,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use mio::Interest;
 use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
-use rserpool_transport::{DirectHandle, Event, Node, Opening, SctpConfig, SendError, SocketIndex, Undelivered};
+use rserpool_transport::{
+    DirectHandle, Event, Node, Opening, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
+};
 
 pub use self::host::Host;
 use self::multicast::Groups;
@@ -99,6 +102,16 @@ impl rserpool_transport::Sockets for Sockets {
     }
 
     #[cfg(target_os = "linux")]
+    fn set_reading(&mut self, association: DirectHandle, reading: Reading) {
+        let to_read = self.kernel.as_mut().and_then(|kernel| kernel.set_reading(association, reading));
+        // What cannot be waited for is noticed by its peer.
+        let _ = self.watch_kernel();
+        if let Some(index) = to_read.and_then(|place| self.kernel_index(place)) {
+            self.readiness.push(index);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
     fn is_closed(&self) -> bool {
         self.kernel.as_ref().is_none_or(kernel::KernelSctp::is_empty)
     }
@@ -147,16 +160,11 @@ impl Sockets {
         self.readiness.len() > 0
     }
 
+    /// Adds a source, and waits for it from now on.
     fn add(&mut self, source: Source) -> io::Result<SocketIndex> {
         let index = SocketIndex(self.sources.len());
-        match &source {
-            Source::Udp(socket) | Source::Group(socket, _) => self.readiness.add(socket.as_fd(), index)?,
-            #[cfg(target_os = "linux")]
-            Source::Kernel(place) => {
-                if let Some(socket) = self.kernel.as_ref().and_then(|kernel| kernel.socket(*place)) {
-                    self.readiness.add(socket.as_fd(), index)?;
-                }
-            }
+        if let Source::Udp(socket) | Source::Group(socket, _) = &source {
+            self.readiness.add(socket.as_fd(), index, Interest::READABLE)?;
         }
         self.sources.push(source);
         Ok(index)
@@ -189,9 +197,22 @@ impl Sockets {
     /// The kernel's sockets are waited for like the others.
     #[cfg(target_os = "linux")]
     fn watch_kernel(&mut self) -> io::Result<()> {
-        let known = self.sources.iter().filter(|source| matches!(source, Source::Kernel(_))).count();
-        let all = self.kernel.as_ref().map_or(0, kernel::KernelSctp::sockets);
-        (known..all).try_for_each(|place| self.add(Source::Kernel(place)).map(|_| ()))
+        while let Some(place) = self.kernel.as_mut().and_then(kernel::KernelSctp::poll_new) {
+            let index = match self.kernel_index(place) {
+                Some(index) => index,
+                None => self.add(Source::Kernel(place))?,
+            };
+            if let Some(socket) = self.kernel.as_ref().and_then(|kernel| kernel.socket(place)) {
+                self.readiness.add(socket.as_fd(), index, Interest::READABLE | Interest::WRITABLE)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn kernel_index(&self, place: usize) -> Option<SocketIndex> {
+        let is_it = |source: &Source| matches!(source, Source::Kernel(there) if *there == place);
+        self.sources.iter().position(is_it).map(SocketIndex)
     }
 
     /// Joins the multicast groups of announcements, to hear them and to send them.

@@ -49,9 +49,9 @@ impl Readiness {
         self.waker.clone()
     }
 
-    /// From now on the socket is waited for, until it is closed.
-    pub(crate) fn add(&mut self, socket: BorrowedFd<'_>, index: SocketIndex) -> io::Result<()> {
-        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(index.0), Interest::READABLE)?;
+    /// From now on the socket is waited for, until it is closed. What has room to write is told like what can be read.
+    pub(crate) fn add(&mut self, socket: BorrowedFd<'_>, index: SocketIndex, interest: Interest) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(index.0), interest)?;
         // Something may have come before.
         self.push(index);
         Ok(())

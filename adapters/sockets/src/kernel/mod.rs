@@ -2,6 +2,7 @@
 //! number.
 
 mod notification;
+mod queue;
 mod sys;
 
 use std::collections::{HashMap, VecDeque};
@@ -10,11 +11,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose};
-use rserpool_transport::{DirectHandle, Event, News, Peer, SctpConfig, SendError, Undelivered};
+use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose, SendBuffer};
+use rserpool_transport::{DirectHandle, Event, News, Peer, Reading, SctpConfig, SendError, Undelivered};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use self::notification::{Notification, Number, received_info, send_info, u32_at};
+use self::queue::{Item, Queue};
 
 /// The largest piece of a message that is read at a time.
 const BUFFER: usize = 64 * 1024;
@@ -46,7 +48,10 @@ const FUTURE: Number = 0;
 const FAILOVER_FORBIDDEN: u32 = 1;
 
 struct Bound {
-    socket: Socket,
+    /// None if it was for one association only, which has ended.
+    socket: Option<Socket>,
+    /// Whether what comes is wanted.
+    reading: Reading,
     purposes: Vec<Purpose>,
     is_v4: bool,
     lease: Lease,
@@ -61,6 +66,8 @@ enum Lease {
     Taken,
     /// One, which it has not at the moment.
     Free,
+    /// One that came in at another socket, and makes its peer wait: it ends with it.
+    PeeledOff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +86,10 @@ pub(crate) struct KernelSctp {
     by_handle: HashMap<DirectHandle, (usize, Number)>,
     /// Parts of messages that are not whole yet.
     parts: HashMap<(usize, Number), Vec<u8>>,
+    /// What the kernel has no room for.
+    queues: HashMap<(usize, Number), Queue>,
+    /// Sockets that nobody waits for yet.
+    new: VecDeque<usize>,
     events: VecDeque<Event<DirectHandle>>,
     next: u64,
     buffer: Box<[u8]>,
@@ -141,6 +152,8 @@ impl KernelSctp {
             associations: HashMap::new(),
             by_handle: HashMap::new(),
             parts: HashMap::new(),
+            queues: HashMap::new(),
+            new: VecDeque::new(),
             events: VecDeque::new(),
             next: 0,
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -162,13 +175,13 @@ impl KernelSctp {
     ///
     /// The kernel has no SCTP, or the addresses cannot be had.
     pub(crate) fn listen(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
-        let endpoint = self.bind(addresses, port, purposes)?;
-        endpoint.socket.listen(BACKLOG)?;
-        self.endpoints.push(endpoint);
+        let (socket, is_v4) = self.bind(addresses, port)?;
+        socket.listen(BACKLOG)?;
+        self.add_socket(socket, purposes, is_v4, Lease::Many);
         Ok(())
     }
 
-    fn bind(&self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<Bound> {
+    fn bind(&self, addresses: &[IpAddr], port: u16) -> io::Result<(Socket, bool)> {
         let is_v4 = addresses.iter().all(IpAddr::is_ipv4);
         let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))?;
@@ -183,7 +196,25 @@ impl KernelSctp {
             let port = socket.local_addr()?.as_socket().map_or(port, |local| local.port());
             sys::set_option(&socket, BINDX_ADD, &packed(&others, port))?;
         }
-        Ok(Bound { socket, purposes: purposes.to_vec(), is_v4, lease: Lease::Many })
+        Ok((socket, is_v4))
+    }
+
+    /// Adds a socket, in a place that nobody has, and returns its place.
+    fn add_socket(&mut self, socket: Socket, purposes: &[Purpose], is_v4: bool, lease: Lease) -> usize {
+        let bound = Bound { socket: Some(socket), reading: Reading::On, purposes: purposes.to_vec(), is_v4, lease };
+        let empty = self.endpoints.iter_mut().enumerate().find(|(_, endpoint)| endpoint.socket.is_none());
+        let place = match empty {
+            Some((place, endpoint)) => {
+                *endpoint = bound;
+                place
+            }
+            None => {
+                self.endpoints.push(bound);
+                self.endpoints.len() - 1
+            }
+        };
+        self.new.push_back(place);
+        place
     }
 
     fn configure(&self, socket: &Socket) -> io::Result<()> {
@@ -223,14 +254,14 @@ impl KernelSctp {
         Ok(())
     }
 
-    /// How many sockets there are.
-    pub(crate) fn sockets(&self) -> usize {
-        self.endpoints.len()
+    /// The next socket that nobody waits for yet, by its place.
+    pub(crate) fn poll_new(&mut self) -> Option<usize> {
+        self.new.pop_front()
     }
 
-    /// A socket, to be waited for, by its place. They stay as long as all this.
+    /// A socket, to be waited for, by its place.
     pub(crate) fn socket(&self, place: usize) -> Option<&Socket> {
-        self.endpoints.get(place).map(|endpoint| &endpoint.socket)
+        self.endpoints.get(place)?.socket.as_ref()
     }
 
     /// Opens an association; `None` if that is not possible.
@@ -245,13 +276,12 @@ impl KernelSctp {
             None => {
                 // Each from a socket and port of its own, so that there may be several to the same peer.
                 let any = if is_v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
-                let endpoint = self.bind(&[any], 0, &[]).ok()?;
-                self.endpoints.push(Bound { lease: Lease::Free, ..endpoint });
-                self.endpoints.len() - 1
+                let (socket, is_v4) = self.bind(&[any], 0).ok()?;
+                self.add_socket(socket, &[], is_v4, Lease::Free)
             }
         };
         let endpoint = self.endpoints.get_mut(place)?;
-        match sys::connect(&endpoint.socket, &packed(remote.addresses, remote.port)) {
+        match sys::connect(endpoint.socket.as_ref()?, &packed(remote.addresses, remote.port)) {
             Ok(number) => {
                 if endpoint.lease == Lease::Free {
                     endpoint.lease = Lease::Taken;
@@ -275,6 +305,7 @@ impl KernelSctp {
 
     fn remove(&mut self, place: usize, number: Number) -> Option<(DirectHandle, Standing)> {
         self.parts.remove(&(place, number));
+        self.queues.remove(&(place, number));
         let (handle, standing) = self.associations.remove(&(place, number))?;
         self.by_handle.remove(&handle);
         Some((handle, standing))
@@ -282,10 +313,11 @@ impl KernelSctp {
 
     /// A socket that was for one association is for another one now.
     fn release(&mut self, place: usize) {
-        if let Some(endpoint) = self.endpoints.get_mut(place)
-            && endpoint.lease == Lease::Taken
-        {
-            endpoint.lease = Lease::Free;
+        let Some(endpoint) = self.endpoints.get_mut(place) else { return };
+        match endpoint.lease {
+            Lease::Taken => (endpoint.lease, endpoint.reading) = (Lease::Free, Reading::On),
+            Lease::PeeledOff => endpoint.socket = None,
+            Lease::Many | Lease::Free => {}
         }
     }
 
@@ -295,31 +327,122 @@ impl KernelSctp {
     ///
     /// The message was not taken.
     pub(crate) fn send(&mut self, handle: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
-        let (place, number) = *self.by_handle.get(&handle).ok_or(SendError::Closed)?;
+        let key = *self.by_handle.get(&handle).ok_or(SendError::Closed)?;
+        if !self.queues.contains_key(&key) {
+            match self.try_send(key, message) {
+                Err(SendError::BufferFull) => {}
+                result => return result,
+            }
+            let news = News::SendBuffer(SendBuffer::Full);
+            self.events.push_back(Event { association: handle, news });
+        }
+        let is_taken = self.queues.entry(key).or_default().push(message, self.config.send_buffer);
+        if is_taken { Ok(()) } else { Err(SendError::BufferFull) }
+    }
+
+    fn try_send(&self, (place, number): (usize, Number), message: &OutgoingMessage<'_>) -> Result<(), SendError> {
         let flags = if message.delivery == Delivery::Unordered { notification::UNORDERED } else { 0 };
         let context = if message.failover == Failover::Forbidden { FAILOVER_FORBIDDEN } else { 0 };
         let info = send_info(message.stream, flags, message.protocol, context, number);
-        let endpoint = self.endpoints.get(place).ok_or(SendError::Closed)?;
-        sys::send(&endpoint.socket, message.octets, SNDINFO, &info).map_err(|error| match error.raw_os_error() {
+        let socket = self.socket(place).ok_or(SendError::Closed)?;
+        sys::send(socket, message.octets, SNDINFO, &info).map_err(|error| match error.raw_os_error() {
             Some(libc::EAGAIN) => SendError::BufferFull,
             Some(libc::EMSGSIZE) => SendError::TooLarge,
             _ => SendError::Closed,
         })
     }
 
-    /// Closes an association in order, or ends it at once; then it gives what has not arrived.
-    pub(crate) fn end(&mut self, handle: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
-        let Some((place, number)) = self.by_handle.get(&handle).copied() else { return Vec::new() };
+    /// Has the kernel end an association, in order or at once.
+    fn send_end(&self, (place, number): (usize, Number), how: CloseReason) {
         let flags = if how == CloseReason::Shutdown { EOF } else { ABORT };
         let info = send_info(0, flags, PayloadProtocol::UNSPECIFIED, 0, number);
-        if let Some(endpoint) = self.endpoints.get(place) {
-            let _ = sys::send(&endpoint.socket, &[], SNDINFO, &info);
+        if let Some(socket) = self.socket(place) {
+            let _ = sys::send(socket, &[], SNDINFO, &info);
         }
-        if let Some((_, standing)) = self.associations.get_mut(&(place, number)) {
+    }
+
+    /// Sends what waits, as far as a socket has room again.
+    fn flush(&mut self, place: usize) {
+        let keys: Vec<_> = self.queues.keys().filter(|(waits, _)| *waits == place).copied().collect();
+        for key in keys {
+            let Some(mut queue) = self.queues.remove(&key) else { continue };
+            let mut is_full = false;
+            while let Some(item) = queue.first() {
+                match item {
+                    Item::Message(message) => {
+                        is_full = self.try_send(key, &message.message()) == Err(SendError::BufferFull);
+                        if is_full {
+                            break;
+                        }
+                    }
+                    Item::End => self.send_end(key, CloseReason::Shutdown),
+                }
+                queue.pop();
+            }
+            if is_full {
+                self.queues.insert(key, queue);
+            } else if let Some((association, Standing::Open)) = self.associations.get(&key).copied() {
+                self.events.push_back(Event { association, news: News::SendBuffer(SendBuffer::HasRoom) });
+            }
+        }
+    }
+
+    /// Says whether the messages of an association are wanted. An association that shares a socket with others gets one of its own,
+    /// so that they need not wait as well. The place of a socket is returned that has to be read now.
+    pub(crate) fn set_reading(&mut self, handle: DirectHandle, reading: Reading) -> Option<usize> {
+        let (mut place, number) = *self.by_handle.get(&handle)?;
+        if reading == Reading::Paused && self.endpoints.get(place)?.lease == Lease::Many {
+            place = self.peel_off(handle, place, number)?;
+        }
+        let endpoint = self.endpoints.get_mut(place).filter(|endpoint| endpoint.lease != Lease::Many)?;
+        endpoint.reading = reading;
+        (reading == Reading::On).then_some(place)
+    }
+
+    fn peel_off(&mut self, handle: DirectHandle, place: usize, number: Number) -> Option<usize> {
+        let endpoint = self.endpoints.get(place)?;
+        let is_v4 = endpoint.is_v4;
+        let socket = match sys::peel_off(endpoint.socket.as_ref()?, number) {
+            Ok(socket) => Socket::from(socket),
+            Err(error) => {
+                tracing::debug!(%error, "an association cannot have a socket of its own");
+                return None;
+            }
+        };
+        socket.set_nonblocking(true).ok()?;
+        let new = self.add_socket(socket, &[], is_v4, Lease::PeeledOff);
+        let (before, after) = ((place, number), (new, number));
+        if let Some(known) = self.associations.remove(&before) {
+            self.associations.insert(after, known);
+        }
+        self.by_handle.insert(handle, after);
+        if let Some(part) = self.parts.remove(&before) {
+            self.parts.insert(after, part);
+        }
+        if let Some(queue) = self.queues.remove(&before) {
+            self.queues.insert(after, queue);
+        }
+        Some(new)
+    }
+
+    /// Closes an association in order, or ends it at once; then it gives what has not arrived.
+    pub(crate) fn end(&mut self, handle: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
+        let Some(key) = self.by_handle.get(&handle).copied() else { return Vec::new() };
+        let (place, number) = key;
+        if let Some((_, standing)) = self.associations.get_mut(&key) {
             *standing = Standing::Closing;
+        }
+        // Nobody wants what comes now, but what is told of the end.
+        if let Some(endpoint) = self.endpoints.get_mut(place) {
+            endpoint.reading = Reading::On;
+        }
+        match (how, self.queues.get_mut(&key)) {
+            (CloseReason::Shutdown, Some(queue)) => queue.end(),
+            _ => self.send_end(key, how),
         }
         let mut undelivered = Vec::new();
         if how != CloseReason::Shutdown {
+            let unsent = self.queues.remove(&key);
             let _ = self.receive(place);
             self.events.retain(|event| match event {
                 Event { association, news: News::Undelivered(message) } if *association == handle => {
@@ -328,8 +451,10 @@ impl KernelSctp {
                 }
                 _ => true,
             });
-            self.remove(place, number);
-            self.release(place);
+            undelivered.extend(unsent.into_iter().flat_map(Queue::into_undelivered));
+            if self.remove(place, number).is_some() {
+                self.release(place);
+            }
         }
         undelivered
     }
@@ -350,9 +475,13 @@ impl KernelSctp {
     ///
     /// The socket cannot be used any more.
     pub(crate) fn receive(&mut self, place: usize) -> io::Result<bool> {
+        self.flush(place);
         for _ in 0..BURST {
             let Some(endpoint) = self.endpoints.get(place) else { return Ok(false) };
-            let received = match sys::receive(&endpoint.socket, &mut self.buffer) {
+            let Some(socket) = endpoint.socket.as_ref().filter(|_| endpoint.reading == Reading::On) else {
+                return Ok(false);
+            };
+            let received = match sys::receive(socket, &mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 // An association's, of which there is a notification as well.
@@ -378,7 +507,9 @@ impl KernelSctp {
             part.extend(octets);
             if part.len() > self.config.message_size {
                 // Nobody sends that much in good faith.
-                part.clear();
+                self.send_end((place, number), CloseReason::Aborted);
+                self.ended(place, number, CloseReason::Aborted);
+                continue;
             }
             if received.is_end {
                 let octets = self.parts.remove(&(place, number)).unwrap_or_default();
@@ -434,7 +565,12 @@ impl KernelSctp {
     }
 
     fn ended(&mut self, place: usize, number: Number, reason: CloseReason) {
+        let unsent = self.queues.remove(&(place, number));
         if let Some((association, standing)) = self.remove(place, number) {
+            if standing == Standing::Open {
+                let unsent = unsent.into_iter().flat_map(Queue::into_undelivered).map(News::Undelivered);
+                self.events.extend(unsent.map(|news| Event { association, news }));
+            }
             match standing {
                 Standing::Opening => self.events.push_back(Event { association, news: News::OpenFailed }),
                 Standing::Open => self.events.push_back(Event { association, news: News::Closed(reason) }),
@@ -450,8 +586,7 @@ impl KernelSctp {
         if let Some(question) = value.first_chunk_mut::<4>() {
             *question = number.to_ne_bytes();
         }
-        let addresses =
-            self.endpoints.get(place).map(|endpoint| sys::option(&endpoint.socket, GET_PEER_ADDRS, &mut value));
+        let addresses = self.socket(place).map(|socket| sys::option(socket, GET_PEER_ADDRS, &mut value));
         let (addresses, port) = match addresses {
             // struct sctp_getaddrs: association, how many, the addresses.
             Some(Ok(length)) => {

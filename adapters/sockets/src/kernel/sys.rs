@@ -5,7 +5,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
 
 /// SCTP's level of socket options and control messages, which is its protocol number.
 pub(super) const SCTP: libc::c_int = libc::IPPROTO_SCTP;
@@ -75,6 +75,23 @@ pub(super) fn connect(socket: &impl AsRawFd, addresses: &[u8]) -> io::Result<i32
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(question.association),
     }
+}
+
+/// Gives an association a socket of its own (SCTP_SOCKOPT_PEELOFF), to which what has come on it goes along.
+pub(super) fn peel_off(socket: &impl AsRawFd, association: i32) -> io::Result<OwnedFd> {
+    const PEELOFF: libc::c_int = 102;
+    #[repr(C)]
+    struct Question {
+        association: i32,
+        socket: libc::c_int,
+    }
+    let mut question = Question { association, socket: -1 };
+    let mut length = size_of::<Question>() as libc::socklen_t;
+    // SAFETY: question and length live during the call, with the length that is said.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), SCTP, PEELOFF, (&raw mut question).cast(), &raw mut length) })?;
+    check(question.socket)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(question.socket) })
 }
 
 /// Sends a message with a control message of a type.
