@@ -1,4 +1,47 @@
-//! Runs an rserpool [`Machine`](rserpool::Machine) on tokio: one task that sleeps until there is something to do.
+//! rserpool for tasks: handles to users, elements and registrars that run by themselves, each in a thread of its own with a runtime of
+//! its own, and below them a [`Driver`], which runs any [`Machine`](rserpool::Machine) in the task that awaits it.
+//!
+//! All waiting calls may be cancelled: their documentation says what that means.
+//!
+//! # An element that sends everything back
+//!
+//! ```no_run
+//! use rserpool::pool_element::ElementConfig;
+//! use rserpool::wire::PeIdentifier;
+//! use rserpool_tokio::{Element, ElementOptions};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let here: std::net::SocketAddr = "127.0.0.2:7000".parse()?;
+//! let config = ElementConfig::new(b"echo", PeIdentifier(0x1234), here)?;
+//! let element = Element::start(ElementOptions::new(config, ["127.0.0.1:3863".parse()?])).await?;
+//! while let Some(client) = element.accept().await {
+//!     tokio::spawn(async move {
+//!         while let Some(message) = client.receive_message().await {
+//!             if client.send(message).await.is_err() {
+//!                 break;
+//!             }
+//!         }
+//!     });
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A user that asks once
+//!
+//! ```no_run
+//! use rserpool_tokio::{User, UserOptions};
+//!
+//! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+//! let user = User::start(UserOptions::new(["127.0.0.1:3863".parse()?])).await?;
+//! let session = user.open("echo").await?;
+//! session.send("anybody there?").await?;
+//! println!("{:?}", session.receive_message().await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A registrar, by its driver
 //!
 //! ```no_run
 //! use std::net::{Ipv4Addr, SocketAddr};
