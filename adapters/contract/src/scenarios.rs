@@ -19,6 +19,20 @@ macro_rules! scenarios {
     };
 }
 
+/// Runs a scenario, whose panics count as failures.
+///
+/// # Errors
+///
+/// The scenario has failed, or has no end in time.
+pub fn run(scenario: Scenario, world: World) -> Result<(), String> {
+    let (sender, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(scenario(&world).map_err(|error| error.to_string())));
+    done.recv_timeout(LONGEST).unwrap_or_else(|_| Err(format!("no end within {LONGEST:?}, or a panic")))
+}
+
+/// How long a scenario may take.
+const LONGEST: Duration = Duration::from_secs(120);
+
 scenarios![
     elements_that_are_registered_are_resolved,
     a_pool_that_nobody_is_in_is_not_resolved,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -34,22 +35,24 @@ pub struct World {
     pub transport: Transport,
     /// The first three octets of all addresses.
     network: [u8; 3],
+    /// The program of elements that are killed.
+    mortal: PathBuf,
 }
 
 impl World {
-    /// A new one.
+    /// A new one. `mortal` is the program of elements that are killed, this crate's example.
     #[must_use]
-    pub fn new(adapter: Adapter, transport: Transport) -> Self {
+    pub fn new(adapter: Adapter, transport: Transport, mortal: PathBuf) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed) + std::process::id() * 64;
         let [_, high, low, _] = (number << 8).to_be_bytes();
-        Self { adapter, transport, network: [127, high | 0x80, low] }
+        Self { adapter, transport, network: [127, high | 0x80, low], mortal }
     }
 
     /// The world of another process.
     #[must_use]
     pub const fn of(adapter: Adapter, transport: Transport, network: [u8; 3]) -> Self {
-        Self { adapter, transport, network }
+        Self { adapter, transport, network, mortal: PathBuf::new() }
     }
 
     fn host(&self, number: u8, port: u16) -> SocketAddr {
@@ -132,7 +135,7 @@ impl World {
     ///
     /// It cannot be started.
     pub fn mortal_echo(&self, number: u8, registrars: &[u8]) -> Outcome<Mortal> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(&self.mortal);
         let [a, b, c] = self.network;
         command.args(["--adapter", name(self.adapter), "--transport", transport_name(self.transport)]);
         command.args(["element", &number.to_string(), &format!("{a}.{b}.{c}")]);

@@ -2,23 +2,36 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
-use std::process::Command;
+use std::path::PathBuf;
 
-fn keeps_the_contract(adapter: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_rserpool-contract")).args(["--adapter", adapter]).output();
-    match output {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
-        Err(error) => panic!("{error}"),
-    }
+use rserpool_blocking::Transport;
+use rserpool_contract::face::Adapter;
+use rserpool_contract::scenarios::{ALL, run};
+use rserpool_contract::world::World;
+
+/// The example, which is built with the tests, and lies beside them.
+fn example() -> PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    here.ancestors().nth(2).map(|directory| directory.join("examples").join("contract")).unwrap_or_default()
+}
+
+fn keeps_the_contract(adapter: Adapter) {
+    let failures: Vec<String> = ALL
+        .iter()
+        .filter_map(|(name, scenario)| {
+            let world = World::new(adapter, Transport::SctpOverUdp, example());
+            run(*scenario, world).err().map(|error| format!("{name}: {error}"))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
 #[test]
 fn the_blocking_adapter_keeps_the_contract() {
-    keeps_the_contract("blocking");
+    keeps_the_contract(Adapter::Blocking);
 }
 
 #[test]
 fn the_tokio_adapter_keeps_the_contract() {
-    keeps_the_contract("tokio");
+    keeps_the_contract(Adapter::Tokio);
 }

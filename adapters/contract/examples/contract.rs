@@ -1,4 +1,8 @@
 //! Runs the contract's scenarios: all of them, or some by name.
+//!
+//! ```text
+//! cargo run -p rserpool-contract --example contract -- --adapter tokio
+//! ```
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -6,10 +10,10 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand, ValueEnum};
 use rserpool_blocking::Transport;
 use rserpool_contract::face::Adapter;
-use rserpool_contract::scenarios::ALL;
+use rserpool_contract::scenarios::{self, ALL};
 use rserpool_contract::world::{Outcome, World};
 
-/// How long a scenario may take.
+/// How long an element waits to be killed.
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Parser)]
@@ -79,10 +83,9 @@ fn run(args: &Args) -> Outcome<usize> {
     }
     let mut failed = 0;
     for (name, scenario) in ALL.iter().filter(|(name, _)| name.contains(&args.only)) {
-        let world = World::new(args.adapter, args.transport.transport());
-        let (start, (sender, done)) = (Instant::now(), std::sync::mpsc::channel());
-        std::thread::spawn(move || sender.send(scenario(&world).map_err(|error| error.to_string())));
-        let outcome = done.recv_timeout(LIMIT).unwrap_or_else(|_| Err(format!("no end within {LIMIT:?}, or a panic")));
+        let world = World::new(args.adapter, args.transport.transport(), std::env::current_exe()?);
+        let start = Instant::now();
+        let outcome = scenarios::run(*scenario, world);
         let milliseconds = start.elapsed().as_millis();
         match outcome {
             Ok(()) => println!("ok      {name} ({milliseconds} ms)"),
