@@ -176,7 +176,9 @@ impl Client {
             while next < last && opening < 100 {
                 let local = LocalPort { socket: SocketIndex(0), port: 10_000 + next as u16 };
                 let now = self.now();
-                self.associations.push(self.sctp.open(now, local, SocketAddr::new(SERVER.into(), 9899), PORT).unwrap());
+                self.associations.push(
+                    self.sctp.open(now, local, SocketAddr::new(SERVER.into(), 9899), PORT, Purpose::Asap).unwrap(),
+                );
                 (next, opening) = (next + 1, opening + 1);
             }
             self.turn(|_, _, event| match event.news {

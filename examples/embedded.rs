@@ -13,7 +13,7 @@ use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, Input, Instant, Machine, OutgoingMessage};
+use rserpool::{Action, AssociationId, Input, Instant, Machine, OutgoingMessage, Purpose};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -39,7 +39,7 @@ impl<M: Machine> Node<M> {
         let port = LocalPort { socket: SocketIndex(0), port: socket.local_addr()?.port() };
         // A real one takes the key, with which cookies are signed, from the operating system's randomness.
         let mut sctp = SctpOverUdp::new(SctpConfig::default(), [7; 16]);
-        sctp.listen(port);
+        sctp.listen(port, &[Purpose::Asap, Purpose::Session]);
         let (handles, names) = Default::default();
         Ok(Self { machine, socket, sctp, port, handles, names, accepted: 0, failed: Vec::new() })
     }
@@ -60,9 +60,9 @@ impl<M: Machine> Node<M> {
         self.machine.handle(now, Input::Timeout);
         while let Some(action) = self.machine.poll_action() {
             match action {
-                Action::Open { association, remote, .. } => {
+                Action::Open { association, purpose, remote } => {
                     let to = remote.addresses.first().map(|address| SocketAddr::new(*address, remote.port));
-                    match to.and_then(|to| self.sctp.open(now, self.port, to, remote.port).ok()) {
+                    match to.and_then(|to| self.sctp.open(now, self.port, to, remote.port, purpose).ok()) {
                         Some(handle) => {
                             self.handles.insert(association, handle);
                             self.names.insert(handle, association);

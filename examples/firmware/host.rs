@@ -19,7 +19,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, CloseReason, Input, Instant, Machine, OutgoingMessage};
+use rserpool::{Action, AssociationId, CloseReason, Input, Instant, Machine, OutgoingMessage, Purpose};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, Peer, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -62,7 +62,7 @@ impl Link {
         socket.set_nonblocking(true)?;
         let port = LocalPort { socket: SocketIndex(0), port: socket.local_addr()?.port() };
         let mut sctp = SctpOverUdp::new(SctpConfig::default(), [7; 16]);
-        sctp.listen(port);
+        sctp.listen(port, &[Purpose::Asap, Purpose::Session]);
         let (handles, names) = Default::default();
         Ok(Self { socket, sctp, port, handles, names, accepted: 0, failed: Vec::new() })
     }
@@ -91,7 +91,7 @@ impl Link {
     }
 
     fn open(&mut self, now: Instant, association: AssociationId, port: u16) {
-        match self.sctp.open(now, self.port, SocketAddr::new(LOCALHOST, port), port) {
+        match self.sctp.open(now, self.port, SocketAddr::new(LOCALHOST, port), port, Purpose::Session) {
             Ok(handle) => {
                 self.handles.insert(association, handle);
                 self.names.insert(handle, association);

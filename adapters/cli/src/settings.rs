@@ -68,6 +68,7 @@ fn sctp(options: &mut Options) -> Places<'_> {
         ("sctp-association-max-retrans", Place::Count(&mut sctp.max_retransmissions)),
         ("sctp-max-init-retransmits", Place::Count(&mut sctp.max_init_retransmissions)),
         ("sctp-hb-interval", Place::Time(&mut sctp.heartbeat_interval)),
+        ("sctp-control-hb-interval", Place::Time(&mut sctp.control_heartbeat_interval)),
         ("sctp-max-associations", Place::Size(&mut sctp.limits.associations)),
         ("sctp-max-associations-per-address", Place::Size(&mut sctp.limits.associations_per_address)),
     ]

@@ -6,7 +6,7 @@ use dcsctp::api::{
     DcSctpSocket, ErrorKind, LifecycleId, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId,
 };
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, SendBuffer};
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Purpose, SendBuffer};
 
 use crate::config::SctpConfig;
 use crate::delivery::{Pending, Undelivered};
@@ -52,9 +52,15 @@ pub(crate) struct Association {
 }
 
 impl Association {
-    pub(crate) fn new(now: Instant, config: &SctpConfig, local_port: u16, remote_port: u16) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        config: &SctpConfig,
+        local_port: u16,
+        remote_port: u16,
+        purposes: &[Purpose],
+    ) -> Self {
         Self {
-            socket: dcsctp::new_socket("", &config.options(local_port, remote_port)),
+            socket: dcsctp::new_socket("", &config.options(local_port, remote_port, purposes)),
             born: now,
             pending: None,
             streams: Vec::new(),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dcsctp::api::Options;
+use rserpool::Purpose;
 
 /// The parameters of all associations of an [`SctpOverUdp`](crate::SctpOverUdp) (RFC 9260 §16).
 #[derive(Clone, Debug)]
@@ -19,8 +20,10 @@ pub struct SctpConfig {
     pub max_retransmissions: u32,
     /// Max.Init.Retransmits: after how many repetitions an association is given up that does not come to be. Default 4.
     pub max_init_retransmissions: u32,
-    /// HB.interval: how often an idle association is probed. Default 1 s.
+    /// HB.interval: how often an idle association of a session is probed. Default 1 s.
     pub heartbeat_interval: Duration,
+    /// The same for associations with registrars, who watch elements and each other by messages of their own. Default 30 s.
+    pub control_heartbeat_interval: Duration,
     /// For how long an acknowledgement may wait for company. Default 20 ms.
     pub delayed_acknowledgement: Duration,
     /// The largest SCTP packet, in octets, without UDP and IP headers. Default 1,400.
@@ -58,6 +61,7 @@ impl Default for SctpConfig {
             max_retransmissions: 4,
             max_init_retransmissions: 4,
             heartbeat_interval: Duration::from_secs(1),
+            control_heartbeat_interval: Duration::from_secs(30),
             delayed_acknowledgement: Duration::from_millis(20),
             packet_size: 1_400,
             message_size: 256 * 1024,
@@ -70,6 +74,12 @@ impl Default for SctpConfig {
 }
 
 impl SctpConfig {
+    /// How often an idle association is probed that is for these purposes.
+    #[must_use]
+    pub fn heartbeat_interval_for(&self, purposes: &[Purpose]) -> Duration {
+        if purposes.contains(&Purpose::Session) { self.heartbeat_interval } else { self.control_heartbeat_interval }
+    }
+
     /// With more octets waiting a send buffer counts as full.
     pub(crate) const fn high_mark(&self) -> usize {
         self.send_buffer / 2
@@ -81,7 +91,7 @@ impl SctpConfig {
     }
 
     /// The SCTP implementation's options for an association between two ports.
-    pub(crate) fn options(&self, local_port: u16, remote_port: u16) -> Options {
+    pub(crate) fn options(&self, local_port: u16, remote_port: u16, purposes: &[Purpose]) -> Options {
         Options {
             local_port,
             remote_port,
@@ -98,7 +108,7 @@ impl SctpConfig {
             t1_cookie_timeout: self.rto_initial,
             t2_shutdown_timeout: self.rto_initial,
             max_timer_backoff_duration: Some(self.rto_max),
-            heartbeat_interval: self.heartbeat_interval,
+            heartbeat_interval: self.heartbeat_interval_for(purposes),
             delayed_ack_max_timeout: self.delayed_acknowledgement,
             min_rtt_variance: self.delayed_acknowledgement,
             max_retransmissions: Some(self.max_retransmissions),

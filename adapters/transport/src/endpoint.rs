@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol};
+use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose};
 
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
@@ -161,7 +161,8 @@ struct Entry {
 pub struct SctpOverUdp {
     config: SctpConfig,
     signer: CookieSigner,
-    listening: Vec<LocalPort>,
+    /// Where associations are accepted, and for which purposes.
+    listening: Vec<(LocalPort, Vec<Purpose>)>,
     entries: HashMap<AssociationHandle, Entry>,
     by_key: HashMap<Key, AssociationHandle>,
     accepted_by_address: HashMap<IpAddr, usize>,
@@ -196,9 +197,15 @@ impl SctpOverUdp {
         }
     }
 
-    /// Accepts associations at a port from now on.
-    pub fn listen(&mut self, local: LocalPort) {
-        self.listening.push(local);
+    /// Accepts associations at a port from now on, for these purposes.
+    pub fn listen(&mut self, local: LocalPort, purposes: &[Purpose]) {
+        self.listening.push((local, purposes.to_vec()));
+    }
+
+    /// For which purposes associations are accepted at a port, if they are.
+    fn purposes(&self, local: LocalPort) -> Option<&[Purpose]> {
+        let listens = self.listening.iter().find(|(port, _)| *port == local);
+        listens.map(|(_, purposes)| purposes.as_slice())
     }
 
     /// How many associations there are, those that open or close included.
@@ -230,6 +237,7 @@ impl SctpOverUdp {
         local: LocalPort,
         peer: SocketAddr,
         port: u16,
+        purpose: Purpose,
     ) -> Result<AssociationHandle, OpenError> {
         let key = Key { local, peer, port };
         if let Some(handle) = self.by_key.get(&key) {
@@ -238,7 +246,7 @@ impl SctpOverUdp {
         if self.entries.len() >= self.config.limits.associations {
             return Err(OpenError::LimitReached);
         }
-        let mut association = Association::new(now, &self.config, local.port, port);
+        let mut association = Association::new(now, &self.config, local.port, port, &[purpose]);
         association.connect();
         let handle = self.insert(key, association, Standing::Opening, false);
         self.settle(now, handle);
@@ -291,7 +299,7 @@ impl SctpOverUdp {
             }
             Some(handle) => self.receive(now, handle, octets),
             None if !packet.is_intact() => {}
-            None if packet.chunk_type == INIT && self.listening.contains(&local) => self.answer_init(now, key, octets),
+            None if packet.chunk_type == INIT && self.purposes(local).is_some() => self.answer_init(now, key, octets),
             None => {
                 if let Some(octets) = packet.out_of_the_blue() {
                     self.transmits.push_back(Transmit { socket, to: from, octets });
@@ -321,7 +329,8 @@ impl SctpOverUdp {
     /// Answers an INIT without remembering anything: the cookie in the answer is all that there is of a half-open
     /// association.
     fn answer_init(&mut self, now: Instant, key: Key, octets: &[u8]) {
-        let mut association = Association::new(now, &self.config, key.local.port, key.port);
+        let purposes = self.purposes(key.local).unwrap_or_default();
+        let mut association = Association::new(now, &self.config, key.local.port, key.port, purposes);
         association.receive(octets);
         while let Some(happening) = association.poll() {
             if let Happening::Packet(mut octets) = happening {
@@ -335,13 +344,13 @@ impl SctpOverUdp {
     fn accept(&mut self, now: Instant, key: Key, octets: &[u8]) {
         let address = key.peer.ip();
         let from_there = self.accepted_by_address.get(&address).copied().unwrap_or(0);
-        if !self.listening.contains(&key.local)
-            || self.entries.len() >= self.config.limits.associations
+        let Some(purposes) = self.purposes(key.local) else { return };
+        if self.entries.len() >= self.config.limits.associations
             || from_there >= self.config.limits.associations_per_address
         {
             return;
         }
-        let mut association = Association::new(now, &self.config, key.local.port, key.port);
+        let mut association = Association::new(now, &self.config, key.local.port, key.port, purposes);
         association.receive(octets);
         // What it does not take leaves nothing behind.
         let mut happenings = Vec::new();

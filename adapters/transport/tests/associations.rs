@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress, SendBuffer};
+use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress, Purpose, SendBuffer};
 use rserpool_transport::{
     AssociationHandle, Event, LocalPort, News, OpenError, Reading, SctpConfig, SctpOverUdp, SendError, SocketIndex,
     Transmit,
@@ -46,7 +46,7 @@ impl Network {
     fn with(endpoints: usize, config: SctpConfig) -> Self {
         let endpoint = |number: usize| {
             let mut endpoint = SctpOverUdp::new(config.clone(), [number as u8; 16]);
-            endpoint.listen(LocalPort { socket: SOCKET, port: PORT });
+            endpoint.listen(LocalPort { socket: SOCKET, port: PORT }, &[Purpose::Session]);
             endpoint
         };
         Self {
@@ -60,7 +60,7 @@ impl Network {
 
     fn open(&mut self, from: usize, to: usize) -> Result<AssociationHandle, OpenError> {
         let local = LocalPort { socket: SOCKET, port: PORT };
-        self.endpoints[from].open(self.now, local, address(to), PORT)
+        self.endpoints[from].open(self.now, local, address(to), PORT, Purpose::Session)
     }
 
     fn send(&mut self, from: usize, association: AssociationHandle, octets: &[u8]) -> Result<(), SendError> {
@@ -195,7 +195,7 @@ fn an_association_to_nobody_fails() {
 fn a_port_that_nobody_listens_at_is_refused_at_once() {
     let mut net = Network::new(2);
     let local = LocalPort { socket: SOCKET, port: PORT };
-    net.endpoints[0].open(net.now, local, address(1), 4444).unwrap();
+    net.endpoints[0].open(net.now, local, address(1), 4444, Purpose::Session).unwrap();
     net.run(10 * DELAY);
     assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::OpenFailed, .. })));
 }
@@ -284,7 +284,7 @@ fn half_open_associations_take_no_room() {
     let local = LocalPort { socket: SOCKET, port: PORT };
     for number in 0..1000u16 {
         let mut stranger = SctpOverUdp::new(SctpConfig::default(), [0; 16]);
-        let _ = stranger.open(net.now, LocalPort { port: number, ..local }, address(1), PORT);
+        let _ = stranger.open(net.now, LocalPort { port: number, ..local }, address(1), PORT, Purpose::Session);
         let init = stranger.poll_transmit().unwrap().octets;
         let from = SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 9899));
         net.endpoints[1].handle_datagram(net.now, SOCKET, from, &init);
@@ -338,7 +338,7 @@ fn one_address_cannot_take_all_the_room() {
     let mut net = Network::with(2, config);
     for port in 1..=10 {
         let local = LocalPort { socket: SOCKET, port };
-        net.endpoints[0].open(net.now, local, address(1), PORT).unwrap();
+        net.endpoints[0].open(net.now, local, address(1), PORT, Purpose::Session).unwrap();
     }
     net.run(SECOND);
     assert_eq!(net.endpoints[1].len(), 3);

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant as StdInstant};
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{Instant, OutgoingMessage};
+use rserpool::{Instant, OutgoingMessage, Purpose};
 use rserpool_transport::{LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 use crate::process::{Network, run};
@@ -102,7 +102,7 @@ fn garbage_and_truncated_messages_on_good_associations() {
     let mut associations = Vec::new();
     for (number, port) in [3863, 9901].into_iter().cycle().take(8).enumerate() {
         let local = LocalPort { socket: SOCKET, port: 20_000 + number as u16 };
-        associations.push(client.transport.open(client.now(), local, client.registrar, port).unwrap());
+        associations.push(client.transport.open(client.now(), local, client.registrar, port, Purpose::Asap).unwrap());
     }
     assert_eq!(client.exchange(Duration::from_secs(1)), 8);
     for round in 0..40 {
@@ -137,7 +137,7 @@ fn floods_of_new_and_of_half_open_associations() {
     let mut client = Client::new(&net);
     for port in 1..=1000u16 {
         let local = LocalPort { socket: SOCKET, port };
-        let _ = client.transport.open(client.now(), local, client.registrar, 3863);
+        let _ = client.transport.open(client.now(), local, client.registrar, 3863, Purpose::Asap);
         if port % 50 == 0 {
             client.exchange(Duration::from_millis(50));
         }
@@ -147,7 +147,7 @@ fn floods_of_new_and_of_half_open_associations() {
     for port in 1..=20_000u16 {
         let mut stranger = SctpOverUdp::new(SctpConfig::default(), [0; 16]);
         let local = LocalPort { socket: SOCKET, port };
-        let _ = stranger.open(other.now(), local, other.registrar, 3863);
+        let _ = stranger.open(other.now(), local, other.registrar, 3863, Purpose::Asap);
         if let Some(init) = stranger.poll_transmit() {
             let _ = other.socket.send_to(&init.octets, init.to);
         }

@@ -62,10 +62,10 @@ struct Bound {
 enum Lease {
     /// As many as there are.
     Many,
-    /// One, which it has.
-    Taken,
-    /// One, which it has not at the moment.
-    Free,
+    /// One for a purpose, which it has.
+    Taken(Purpose),
+    /// One for a purpose, which it has not at the moment.
+    Free(Purpose),
     /// One that came in at another socket, and makes its peer wait: it ends with it.
     PeeledOff,
 }
@@ -175,18 +175,18 @@ impl KernelSctp {
     ///
     /// The kernel has no SCTP, or the addresses cannot be had.
     pub(crate) fn listen(&mut self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<()> {
-        let (socket, is_v4) = self.bind(addresses, port)?;
+        let (socket, is_v4) = self.bind(addresses, port, purposes)?;
         socket.listen(BACKLOG)?;
         self.add_socket(socket, purposes, is_v4, Lease::Many);
         Ok(())
     }
 
-    fn bind(&self, addresses: &[IpAddr], port: u16) -> io::Result<(Socket, bool)> {
+    fn bind(&self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<(Socket, bool)> {
         let is_v4 = addresses.iter().all(IpAddr::is_ipv4);
         let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))?;
         socket.set_nonblocking(true)?;
-        self.configure(&socket)?;
+        self.configure(&socket, purposes)?;
         let mut addresses = addresses.iter();
         if let Some(first) = addresses.next() {
             socket.bind(&SockAddr::from(SocketAddr::new(*first, port)))?;
@@ -217,7 +217,7 @@ impl KernelSctp {
         place
     }
 
-    fn configure(&self, socket: &Socket) -> io::Result<()> {
+    fn configure(&self, socket: &Socket, purposes: &[Purpose]) -> io::Result<()> {
         let millis = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).to_ne_bytes();
         let (config, future) = (&self.config, FUTURE.to_ne_bytes());
         sys::set_option(socket, NODELAY, &1_i32.to_ne_bytes())?;
@@ -236,7 +236,7 @@ impl KernelSctp {
         // struct sctp_paddrparams: association, an address of 128 octets, heartbeat's interval, retransmissions of a path,
         // path MTU, delay of acknowledgements, flags (1: heartbeats), flow label, DSCP.
         let mut path = [0; 156];
-        let interval = millis(config.heartbeat_interval);
+        let interval = millis(config.heartbeat_interval_for(purposes));
         let parts = interval.into_iter().chain(retransmissions.to_ne_bytes());
         for (place, octet) in path.iter_mut().skip(132).zip(parts) {
             *place = octet;
@@ -269,22 +269,22 @@ impl KernelSctp {
         let is_v4 = remote.addresses.iter().all(IpAddr::is_ipv4);
         let is_family = |endpoint: &Bound| endpoint.is_v4 == is_v4 || !endpoint.is_v4;
         let listens = |endpoint: &Bound| endpoint.purposes.contains(&purpose) && is_family(endpoint);
-        let is_free = |endpoint: &Bound| endpoint.lease == Lease::Free && endpoint.is_v4 == is_v4;
+        let is_free = |endpoint: &Bound| endpoint.lease == Lease::Free(purpose) && endpoint.is_v4 == is_v4;
         let known = self.endpoints.iter().position(listens).or_else(|| self.endpoints.iter().position(is_free));
         let place = match known {
             Some(place) => place,
             None => {
                 // Each from a socket and port of its own, so that there may be several to the same peer.
                 let any = if is_v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
-                let (socket, is_v4) = self.bind(&[any], 0).ok()?;
-                self.add_socket(socket, &[], is_v4, Lease::Free)
+                let (socket, is_v4) = self.bind(&[any], 0, &[purpose]).ok()?;
+                self.add_socket(socket, &[], is_v4, Lease::Free(purpose))
             }
         };
         let endpoint = self.endpoints.get_mut(place)?;
         match sys::connect(endpoint.socket.as_ref()?, &packed(remote.addresses, remote.port)) {
             Ok(number) => {
-                if endpoint.lease == Lease::Free {
-                    endpoint.lease = Lease::Taken;
+                if endpoint.lease == Lease::Free(purpose) {
+                    endpoint.lease = Lease::Taken(purpose);
                 }
                 Some(self.add(place, number, Standing::Opening))
             }
@@ -315,9 +315,9 @@ impl KernelSctp {
     fn release(&mut self, place: usize) {
         let Some(endpoint) = self.endpoints.get_mut(place) else { return };
         match endpoint.lease {
-            Lease::Taken => (endpoint.lease, endpoint.reading) = (Lease::Free, Reading::On),
+            Lease::Taken(purpose) => (endpoint.lease, endpoint.reading) = (Lease::Free(purpose), Reading::On),
             Lease::PeeledOff => endpoint.socket = None,
-            Lease::Many | Lease::Free => {}
+            Lease::Many | Lease::Free(_) => {}
         }
     }
 

@@ -225,7 +225,7 @@ impl<M: Machine> Node<M> {
         let socket = sockets.bind(SocketAddr::new(listen.address, listen.udp_port))?;
         let address = sockets.local_address(socket).ok_or_else(|| io::Error::other("the socket has no address"))?;
         let port = LocalPort { socket, port: listen.sctp_port };
-        self.transport.listen(port);
+        self.transport.listen(port, listen.purposes);
         self.ports.listen(port, address.ip(), listen.purposes);
         Ok(address)
     }

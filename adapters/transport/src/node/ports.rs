@@ -92,7 +92,7 @@ impl Ports {
             let key = (*address, remote.port);
             let udp_port = self.told.get(&key).or_else(|| self.learned.get(&key)).copied();
             let peer = SocketAddr::new(*address, udp_port.unwrap_or(self.encapsulation_port));
-            let handle = transport.open(now, local, peer, remote.port).ok()?;
+            let handle = transport.open(now, local, peer, remote.port, purpose).ok()?;
             // Users want to know what an element has not got before it died.
             if purpose == Purpose::Session {
                 transport.track(handle);
