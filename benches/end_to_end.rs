@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench end_to_end                    # a table
 //! cargo bench --bench end_to_end -- --json          # a line a figure
-//! cargo bench --bench end_to_end -- --quick
+//! cargo bench --bench end_to_end -- --quick         # or --associations 1000
 //! ```
 //!
 //! The client has its SCTP in the same thread as all else, and takes a core of its own as the server does: what is compared is
@@ -335,7 +335,13 @@ fn main() {
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let time = Duration::from_secs(if has("--quick") { 1 } else { 5 });
-    let counts: &[usize] = if has("--quick") { &[100] } else { &[1, 100, 10_000] };
+    let given = arguments.iter().position(|argument| argument == "--associations");
+    let given: Option<usize> = given.and_then(|place| arguments.get(place + 1)?.parse().ok());
+    let counts: &[usize] = match &given {
+        Some(count) => std::slice::from_ref(count),
+        None if has("--quick") => &[100],
+        None => &[1, 100, 10_000],
+    };
     if !has("--json") {
         println!(
             "{:14} {:9} {:9} {:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",

@@ -41,6 +41,9 @@ async fn run<R: Role>(role: R, started: Sender<io::Result<R::Handle>>) {
     if let Err(error) = result {
         tracing::error!(%error, "a {} has ended", R::NAME);
     }
+    // Who waits for the end learns of it when the application is dropped; the addresses are free then.
+    drop(driver);
+    drop(application);
 }
 
 type Prepared<R> = (Driver<<R as Role>::Machine>, <R as Role>::Handle, <R as Role>::Application);

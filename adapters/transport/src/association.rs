@@ -1,6 +1,8 @@
 //! The seam to the SCTP implementation: one association over the `dcsctp` crate. No other file names that crate's
 //! types, so that it can be replaced here.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dcsctp::api::{
     DcSctpSocket, ErrorKind, LifecycleId, Message, PpId, SendOptions, SocketEvent, SocketTime, StreamId,
@@ -82,7 +84,13 @@ impl Association {
     /// When [`Self::advance`] has to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let at = self.socket.poll_timeout();
-        (at != SocketTime::infinite_future()).then(|| self.born + (at - SocketTime::zero()))
+        if at == SocketTime::infinite_future() {
+            return None;
+        }
+        // Up to a whole microsecond: a moment before its time nothing would run out, and it would be due all the same.
+        let nanoseconds = (at - SocketTime::zero()).as_nanos();
+        let microseconds = u64::try_from(nanoseconds.div_ceil(1_000)).unwrap_or(u64::MAX);
+        Some(self.born + Duration::from_micros(microseconds))
     }
 
     pub(crate) fn connect(&mut self) {

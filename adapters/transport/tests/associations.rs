@@ -534,3 +534,30 @@ fn who_is_made_to_wait_waits_for_minutes_while_the_other_direction_works_and_not
     }
     assert!(arrived == numbers, "{} of {}", arrived.len(), numbers.len());
 }
+
+#[test]
+fn timers_that_run_out_between_two_microseconds_run_out() {
+    // The retransmission time-out comes out of round trips, and has fractions of a microsecond.
+    let mut config = SctpConfig::default();
+    config.rto_min = Duration::from_micros(1);
+    config.delayed_acknowledgement = Duration::from_micros(1);
+    for step in 1..200 {
+        let mut net = Network::with(2, config.clone());
+        let (there, _) = associated(&mut net);
+        for number in 0..5 {
+            net.now = net.now + Duration::from_micros(step * 7 + number);
+            net.send(0, there, b"there and back").unwrap();
+            net.run(Duration::from_micros(2_003 + step));
+        }
+        net.dead.push(1);
+        net.send(0, there, b"never").unwrap();
+        net.collect();
+        let mut turns = 0;
+        while let Some(at) = net.endpoints[0].poll_timeout() {
+            net.now = net.now.max(at);
+            net.endpoints[0].handle_timeout(net.now);
+            turns += 1;
+            assert!(turns < 1_000, "the time-out at {at:?} does not go away");
+        }
+    }
+}
