@@ -69,10 +69,7 @@ fn a_pool_that_nobody_is_in_is_not_resolved(world: &World) -> Outcome {
 }
 
 fn messages_are_answered_in_order(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let _element = world.echo(1, &[1])?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, _element, _user, session) = world.served()?;
     for number in 0..500_u32 {
         session.send(number.to_string())?;
         if number % 16 == 15 {
@@ -89,10 +86,7 @@ fn messages_are_answered_in_order(world: &World) -> Outcome {
 }
 
 fn the_largest_messages_go_both_ways_and_larger_ones_are_refused(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let _element = world.echo(1, &[1])?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, _element, _user, session) = world.served()?;
     for number in 0..8 {
         let sent = large(number, MAX_MESSAGE);
         session.send(sent.clone())?;
@@ -266,11 +260,7 @@ fn a_draining_element_serves_who_is_there_and_nobody_else(world: &World) -> Outc
 const FLOOD: (u32, usize) = (320, 64 * 1024);
 
 fn who_sends_more_than_the_element_receives_waits_and_nothing_is_lost(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let element = world.element(1, &[1])?;
-    element.registered()?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, element, _user, session) = world.waiting()?;
     session.send("begin")?;
     let client = element.accept(LIMIT)?.ok_or("the element has ended")?;
     let mut sent = flood_until_full(|message| session.try_send(message))?;
@@ -294,11 +284,7 @@ fn who_sends_more_than_the_element_receives_waits_and_nothing_is_lost(world: &Wo
 }
 
 fn who_sends_more_than_the_user_receives_waits_and_nothing_is_lost(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let element = world.element(1, &[1])?;
-    element.registered()?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, element, _user, session) = world.waiting()?;
     session.send("begin")?;
     let client = element.accept(LIMIT)?.ok_or("the element has ended")?;
     let sender = std::thread::spawn(move || {
@@ -335,11 +321,7 @@ fn flood_until_full(mut try_send: impl FnMut(Message) -> Result<(), Error>) -> O
 }
 
 fn what_was_sent_before_a_session_is_dropped_arrives(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let element = world.element(1, &[1])?;
-    element.registered()?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, element, user, session) = world.waiting()?;
     for number in 0..20 {
         session.send(large(number, 10_000))?;
     }
@@ -387,10 +369,7 @@ fn all_can_be_shut_down_in_every_state(world: &World) -> Outcome {
 }
 
 fn garbage_does_no_harm(world: &World) -> Outcome {
-    let _registrar = world.registrar(1, &[])?;
-    let _element = world.echo(1, &[1])?;
-    let user = world.user(&[1])?;
-    let session = open(&user)?;
+    let (_registrar, _element, user, session) = world.served()?;
     ask(&session, "before")?;
     if world.transport == Transport::SctpOverUdp {
         let socket = std::net::UdpSocket::bind((world.at(9).ip(), 0))?;

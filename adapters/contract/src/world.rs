@@ -151,6 +151,31 @@ impl World {
         Ok(mortal)
     }
 
+    /// A registrar, an element that sends back what comes, and a user with a session.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be started.
+    pub fn served(&self) -> Outcome<(Registrar, Element, User, Session)> {
+        let (registrar, element) = (self.registrar(1, &[])?, self.echo(1, &[1])?);
+        let user = self.user(&[1])?;
+        let session = open(&user)?;
+        Ok((registrar, element, user, session))
+    }
+
+    /// The same with an element that the scenario plays.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be started.
+    pub fn waiting(&self) -> Outcome<(Registrar, Element, User, Session)> {
+        let (registrar, element) = (self.registrar(1, &[])?, self.element(1, &[1])?);
+        element.registered()?;
+        let user = self.user(&[1])?;
+        let session = open(&user)?;
+        Ok((registrar, element, user, session))
+    }
+
     /// A user.
     ///
     /// # Errors
