@@ -159,14 +159,16 @@ pub(crate) struct Outgoing {
     pub(crate) epoch: u32,
 }
 
-/// How an end tells its driver something.
-pub(crate) trait Tell: Send + Sync {
+/// What an end tells its driver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notice {
     /// There is something to be sent.
-    fn outgoing(&self);
-
+    Outgoing,
     /// The end is no more: what is to be sent is sent, and then the session ends.
-    fn dropped(&self);
+    Dropped,
 }
+
+type Tell = dyn Fn(Notice) + Send + Sync;
 
 /// The application's end of a session. When it is dropped the session ends, in order: what was sent before still goes out.
 pub struct End<E> {
@@ -176,7 +178,7 @@ pub struct End<E> {
     is_told: Arc<AtomicBool>,
     /// How many elements the application knows that the session has had.
     epoch: Arc<AtomicU32>,
-    tell: Arc<dyn Tell>,
+    tell: Arc<Tell>,
 }
 
 impl<E> std::fmt::Debug for End<E> {
@@ -196,7 +198,7 @@ pub(crate) struct FarEnd<E> {
 }
 
 /// A session's two ends.
-pub(crate) fn link<E>(doorbell: &Arc<Doorbell>, tell: impl Tell + 'static) -> (End<E>, FarEnd<E>) {
+pub(crate) fn link<E>(doorbell: &Arc<Doorbell>, tell: impl Fn(Notice) + Send + Sync + 'static) -> (End<E>, FarEnd<E>) {
     let (outgoing, to_send) = flume::bounded(OUTGOING);
     let (incoming, delivery) = incoming(doorbell);
     let is_told = Arc::new(AtomicBool::new(false));
@@ -279,7 +281,7 @@ impl<E> End<E> {
 
     fn sent(&self) {
         if !self.is_told.swap(true, Ordering::SeqCst) {
-            self.tell.outgoing();
+            (self.tell)(Notice::Outgoing);
         }
     }
 }
@@ -290,7 +292,7 @@ pub struct MessageSink {
     queue: SendSink<'static, Outgoing>,
     is_told: Arc<AtomicBool>,
     epoch: Arc<AtomicU32>,
-    tell: Arc<dyn Tell>,
+    tell: Arc<Tell>,
 }
 
 impl std::fmt::Debug for MessageSink {
@@ -303,7 +305,7 @@ impl MessageSink {
     fn polled(&self, polled: Poll<Result<(), SendError<Outgoing>>>) -> Poll<Result<(), Error>> {
         let polled = polled.map_err(|_| Error::Ended);
         if polled.is_ready() && !self.is_told.swap(true, Ordering::SeqCst) {
-            self.tell.outgoing();
+            (self.tell)(Notice::Outgoing);
         }
         polled
     }
@@ -369,7 +371,7 @@ fn received(is_full: &AtomicBool, waiting: usize, doorbell: &Doorbell) {
 
 impl<E> Drop for End<E> {
     fn drop(&mut self) {
-        self.tell.dropped();
+        (self.tell)(Notice::Dropped);
     }
 }
 

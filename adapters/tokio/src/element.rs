@@ -2,7 +2,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,11 +10,9 @@ use futures_sink::Sink;
 use rserpool::AssociationId;
 use rserpool::pool_element::RegistrationFailure;
 use rserpool::wire::Policy;
-use rserpool_sessions::{
-    ElementHandle, ElementOptions, ElementSession, ElementSessionEvent, Error, EventStream, Message, MessageSink,
-};
+use rserpool_sessions::{ElementHandle, ElementOptions, ElementSession, ElementSessionEvent, Error, Message};
 
-use crate::unlocked;
+use crate::polled::Polled;
 
 /// A pool element that runs in a thread of its own, where it answers keep-alives however busy the application is. Clones are the
 /// same element. It leaves its pool and ends when the last of them and the last of its sessions are dropped.
@@ -70,16 +67,13 @@ impl Element {
 #[derive(Debug)]
 pub struct Client {
     inner: ElementSession,
-    // Nobody ever waits for these: they are used by those only who have the session to themselves.
-    stream: Mutex<EventStream<ElementSessionEvent>>,
-    sink: Mutex<MessageSink>,
+    polled: Polled<ElementSessionEvent>,
 }
 
 impl Client {
     fn new(inner: ElementSession) -> Self {
-        let stream = Mutex::new(inner.end().incoming().stream());
-        let sink = Mutex::new(inner.end().sink());
-        Self { inner, stream, sink }
+        let polled = Polled::new(inner.end());
+        Self { inner, polled }
     }
 
     /// Its name, unique within its element as long as it lasts.
@@ -139,7 +133,7 @@ impl Stream for Client {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ElementSessionEvent>> {
         let this = self.get_mut();
-        let event = ready!(Pin::new(unlocked(&mut this.stream)).poll_next(context));
+        let event = ready!(this.polled.stream().poll_next(context));
         Poll::Ready(event)
     }
 }
@@ -149,18 +143,18 @@ impl Sink<Message> for Client {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_ready(context)
+        self.get_mut().polled.sink().poll_ready(context)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).start_send(message)
+        self.get_mut().polled.sink().start_send(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_flush(context)
+        self.get_mut().polled.sink().poll_flush(context)
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_close(context)
+        self.get_mut().polled.sink().poll_close(context)
     }
 }

@@ -69,6 +69,7 @@
 
 mod driver;
 mod element;
+mod polled;
 mod readable;
 mod registrar;
 mod start;
@@ -85,8 +86,3 @@ pub use self::driver::Driver;
 pub use self::element::{Client, Element};
 pub use self::registrar::Registrar;
 pub use self::user::{Session, User};
-
-/// What nobody else can use at the moment.
-fn unlocked<T>(mutex: &mut std::sync::Mutex<T>) -> &mut T {
-    mutex.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
-}

@@ -2,18 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use rserpool::pool_user::{KnownElement, SessionId, SessionOptions, Target};
 use rserpool::wire::PeIdentifier;
-use rserpool_sessions::{
-    Error, EventStream, Message, MessageSink, PoolEvent, UserHandle, UserOptions, UserSession, UserSessionEvent,
-};
+use rserpool_sessions::{Error, Message, PoolEvent, UserHandle, UserOptions, UserSession, UserSessionEvent};
 
-use crate::unlocked;
+use crate::polled::Polled;
 
 /// A pool user that runs in a thread of its own, whatever the runtime does. Clones are the same user. It ends when the last of them and the last of its
 /// sessions are dropped.
@@ -103,16 +100,13 @@ impl User {
 #[derive(Debug)]
 pub struct Session {
     inner: UserSession,
-    // Nobody ever waits for these: they are used by those only who have the session to themselves.
-    stream: Mutex<EventStream<UserSessionEvent>>,
-    sink: Mutex<MessageSink>,
+    polled: Polled<UserSessionEvent>,
 }
 
 impl Session {
     fn new(inner: UserSession) -> Self {
-        let stream = Mutex::new(inner.end().incoming().stream());
-        let sink = Mutex::new(inner.end().sink());
-        Self { inner, stream, sink }
+        let polled = Polled::new(inner.end());
+        Self { inner, polled }
     }
 
     /// Its number, unique within its user.
@@ -180,7 +174,7 @@ impl Stream for Session {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<UserSessionEvent>> {
         let this = self.get_mut();
-        let event = ready!(Pin::new(unlocked(&mut this.stream)).poll_next(context));
+        let event = ready!(this.polled.stream().poll_next(context));
         Poll::Ready(event.inspect(|event| this.inner.received(event)))
     }
 }
@@ -190,18 +184,18 @@ impl Sink<Message> for Session {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_ready(context)
+        self.get_mut().polled.sink().poll_ready(context)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).start_send(message)
+        self.get_mut().polled.sink().start_send(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_flush(context)
+        self.get_mut().polled.sink().poll_flush(context)
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(unlocked(&mut self.get_mut().sink)).poll_close(context)
+        self.get_mut().polled.sink().poll_close(context)
     }
 }

@@ -8,7 +8,7 @@ use rserpool::{AssociationId, CloseReason};
 use super::Command;
 use crate::error::Error;
 use crate::hub::Hub;
-use crate::link::{End, FarEnd, Item, Outgoing, Tell, link};
+use crate::link::{End, FarEnd, Item, Notice, Outgoing, link};
 use crate::message::Message;
 
 /// What happens in a session.
@@ -21,21 +21,6 @@ pub enum Event {
     Message(Message),
     /// The user has gone. Nothing comes behind it.
     Closed(CloseReason),
-}
-
-struct Line {
-    id: AssociationId,
-    hub: Arc<Hub<Command>>,
-}
-
-impl Tell for Line {
-    fn outgoing(&self) {
-        self.hub.tell(Command::Outgoing(self.id));
-    }
-
-    fn dropped(&self) {
-        self.hub.tell(Command::Dropped(self.id));
-    }
 }
 
 /// A session of an element with a user. When it is dropped it ends in order: what was sent before still goes out; the user then goes
@@ -60,7 +45,12 @@ fn outgoing(cookie: Bytes) -> Result<Outgoing, Error> {
 impl Session {
     pub(super) fn new(id: AssociationId, hub: Arc<Hub<Command>>) -> (Self, FarEnd<Event>) {
         let doorbell = Arc::clone(hub.doorbell());
-        let (end, far) = link(&doorbell, Line { id, hub });
+        let (end, far) = link(&doorbell, move |notice| {
+            hub.tell(match notice {
+                Notice::Outgoing => Command::Outgoing(id),
+                Notice::Dropped => Command::Dropped(id),
+            });
+        });
         (Self { id, end }, far)
     }
 

@@ -8,7 +8,7 @@ use rserpool::{CloseReason, Progress};
 
 use super::Command;
 use crate::hub::Hub;
-use crate::link::{End, Tell};
+use crate::link::{End, FarEnd, Notice, link};
 use crate::message::Message;
 
 /// What happens in a session.
@@ -48,21 +48,6 @@ pub enum Event {
     },
 }
 
-struct Line {
-    id: SessionId,
-    hub: Arc<Hub<Command>>,
-}
-
-impl Tell for Line {
-    fn outgoing(&self) {
-        self.hub.tell(Command::Outgoing(self.id));
-    }
-
-    fn dropped(&self) {
-        self.hub.tell(Command::Dropped(self.id));
-    }
-}
-
 /// A session of a user with a pool. When it is dropped it ends in order: what was sent before still goes out, if an element can
 /// be found for it within a few seconds.
 #[derive(Debug)]
@@ -73,9 +58,14 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, hub: Arc<Hub<Command>>) -> (Self, crate::link::FarEnd<Event>) {
-        let line = Line { id, hub: Arc::clone(&hub) };
-        let (end, far) = crate::link::link(hub.doorbell(), line);
+    pub(super) fn new(id: SessionId, hub: Arc<Hub<Command>>) -> (Self, FarEnd<Event>) {
+        let line = Arc::clone(&hub);
+        let (end, far) = link(hub.doorbell(), move |notice| {
+            line.tell(match notice {
+                Notice::Outgoing => Command::Outgoing(id),
+                Notice::Dropped => Command::Dropped(id),
+            });
+        });
         (Self { id, end, hub }, far)
     }
 
