@@ -78,7 +78,7 @@ impl<M: Machine> Driver<M> {
     pub fn finish(&mut self, limit: Duration) -> io::Result<()> {
         let end = self.now() + limit;
         self.host.close(self.now());
-        while !self.host.is_closed() && self.now() < end {
+        while !self.host.is_closed(self.now()) && self.now() < end {
             self.wait(Some(end.since(self.now())), None)?;
         }
         Ok(())

@@ -30,7 +30,7 @@ impl<M: Machine> Host<M> {
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::new()? })
+        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::new(options)? })
     }
 
     /// The machine. Commands given to it are carried out as soon as the driver runs, and with the next wake-up if it runs.
@@ -45,6 +45,15 @@ impl<M: Machine> Host<M> {
     /// The UDP port cannot be had.
     pub fn listen(&mut self, listen: Listen<'_>) -> io::Result<SocketAddr> {
         self.node.listen(&mut self.sockets, listen)
+    }
+
+    /// Accepts TCP connections, for ASAP with users, and returns the address they come to.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be had.
+    pub fn listen_tcp(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        self.sockets.listen_tcp(address)
     }
 
     /// From now on associations are those of the kernel's SCTP, not SCTP over UDP.
@@ -84,19 +93,19 @@ impl<M: Machine> Host<M> {
     /// Does what is to be done, and sends what is to be sent; see [`Node::work`].
     pub fn work(&mut self, now: Instant, application: &mut impl Application<M>) -> Flow {
         let flow = self.node.work(now, &mut self.sockets, application);
-        self.transmit();
+        self.transmit(now);
         flow
     }
 
     /// Begins to close all associations in order. The driver goes on to wait until [`Self::is_closed`].
     pub fn close(&mut self, now: Instant) {
         self.node.close(now, &mut self.sockets);
-        self.transmit();
+        self.transmit(now);
     }
 
     /// Whether no association is left; sends what is still to be sent.
-    pub fn is_closed(&mut self) -> bool {
-        self.transmit();
+    pub fn is_closed(&mut self, now: Instant) -> bool {
+        self.transmit(now);
         self.node.is_closed(&mut self.sockets)
     }
 
@@ -128,6 +137,7 @@ impl<M: Machine> Host<M> {
     /// A socket cannot be used any more.
     pub fn receive(&mut self, now: Instant) -> io::Result<()> {
         self.sockets.receive(now, &mut self.node)?;
+        self.sockets.handle_timeout(now);
         self.node.handle_timeout(now);
         Ok(())
     }
@@ -135,11 +145,11 @@ impl<M: Machine> Host<M> {
     /// When to call [`Self::receive`] and [`Self::work`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        self.node.poll_timeout(now)
+        self.node.poll_timeout(now).into_iter().chain(self.sockets.poll_timeout()).min()
     }
 
-    fn transmit(&mut self) {
-        self.sockets.transmit(&mut self.node);
+    fn transmit(&mut self, now: Instant) {
+        self.sockets.transmit(now, &mut self.node);
     }
 }
 

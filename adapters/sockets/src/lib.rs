@@ -6,18 +6,19 @@ mod host;
 mod kernel;
 mod multicast;
 mod readiness;
+mod tcp;
 #[cfg(target_os = "linux")]
 mod unreachable;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use mio::Interest;
-use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Purpose};
+use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Protocol, Purpose};
 use rserpool_transport::{
-    DirectHandle, Event, Node, Opening, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
+    DirectHandle, Event, Node, Opening, Options, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
 };
 
 pub use self::host::Host;
@@ -25,6 +26,7 @@ use self::multicast::Groups;
 pub use self::multicast::MulticastOptions;
 use self::readiness::Readiness;
 pub use self::readiness::Waker;
+use self::tcp::{Tcp, is_tcp};
 
 /// The largest datagram that UDP can carry.
 const DATAGRAM: usize = 65_535;
@@ -39,6 +41,10 @@ enum Source {
     Udp(UdpSocket),
     /// Announcements.
     Group(UdpSocket, MulticastGroup),
+    /// TCP connections that come in.
+    Listener(TcpListener),
+    /// A TCP connection.
+    Stream(DirectHandle),
     /// One of the kernel's SCTP, by its place there.
     #[cfg(target_os = "linux")]
     Kernel(usize),
@@ -51,6 +57,7 @@ pub struct Sockets {
     sources: Vec<Source>,
     #[cfg(target_os = "linux")]
     kernel: Option<kernel::KernelSctp>,
+    tcp: Tcp,
     /// Where multicast datagrams are sent from and to.
     groups: Groups,
     buffer: Box<[u8]>,
@@ -76,49 +83,89 @@ impl rserpool_transport::Sockets for Sockets {
     fn local_address(&self, index: SocketIndex) -> Option<SocketAddr> {
         match self.sources.get(index.0)? {
             Source::Udp(socket) | Source::Group(socket, _) => socket.local_addr().ok(),
+            Source::Listener(socket) => socket.local_addr().ok(),
+            Source::Stream(_) => None,
             #[cfg(target_os = "linux")]
             Source::Kernel(_) => None,
         }
     }
 
-    #[cfg(target_os = "linux")]
-    fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Opening {
-        let Some(kernel) = &mut self.kernel else { return Opening::OverUdp };
-        let opened = kernel.open(purpose, remote);
-        match (self.watch_kernel(), opened) {
-            (Ok(()), Some(handle)) => Opening::Direct(handle),
-            _ => Opening::Failed,
+    fn open(&mut self, now: Instant, purpose: Purpose, remote: Endpoint<'_>) -> Opening {
+        if remote.protocol == Protocol::Tcp {
+            // Users ask registrars so; registrars and elements speak SCTP only (RFC 5352 §2.1).
+            return match purpose {
+                Purpose::Asap => self.connect(now, remote).map_or(Opening::Failed, Opening::Direct),
+                _ => Opening::Failed,
+            };
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(kernel) = &mut self.kernel {
+            let opened = kernel.open(purpose, remote);
+            return match (self.watch_kernel(), opened) {
+                (Ok(()), Some(handle)) => Opening::Direct(handle),
+                _ => Opening::Failed,
+            };
+        }
+        Opening::OverUdp
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        association: DirectHandle,
+        message: &OutgoingMessage<'_>,
+    ) -> Result<(), SendError> {
+        if is_tcp(association) {
+            return self.tcp.send(now, association, message);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(kernel) = &mut self.kernel {
+            return kernel.send(association, message);
+        }
+        Err(SendError::Closed)
+    }
+
+    fn end(&mut self, now: Instant, association: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
+        if is_tcp(association) {
+            self.tcp.end(now, association, how);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(kernel) = self.kernel.as_mut().filter(|_| !is_tcp(association)) {
+            return kernel.end(association, how);
+        }
+        Vec::new()
+    }
+
+    fn set_reading(&mut self, now: Instant, association: DirectHandle, reading: Reading) {
+        if is_tcp(association) {
+            self.tcp.set_reading(now, association, reading);
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let to_read = self.kernel.as_mut().and_then(|kernel| kernel.set_reading(association, reading));
+            // What cannot be waited for is noticed by its peer.
+            let _ = self.watch_kernel();
+            if let Some(index) = to_read.and_then(|place| self.kernel_index(place)) {
+                self.readiness.push(index);
+            }
         }
     }
 
-    #[cfg(target_os = "linux")]
-    fn send(&mut self, association: DirectHandle, message: &OutgoingMessage<'_>) -> Result<(), SendError> {
-        self.kernel.as_mut().ok_or(SendError::Closed)?.send(association, message)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn end(&mut self, association: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
-        self.kernel.as_mut().map(|kernel| kernel.end(association, how)).unwrap_or_default()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn set_reading(&mut self, association: DirectHandle, reading: Reading) {
-        let to_read = self.kernel.as_mut().and_then(|kernel| kernel.set_reading(association, reading));
-        // What cannot be waited for is noticed by its peer.
-        let _ = self.watch_kernel();
-        if let Some(index) = to_read.and_then(|place| self.kernel_index(place)) {
-            self.readiness.push(index);
-        }
-    }
-
-    #[cfg(target_os = "linux")]
     fn is_closed(&self) -> bool {
-        self.kernel.as_ref().is_none_or(kernel::KernelSctp::is_empty)
+        #[cfg(target_os = "linux")]
+        let is_closed = self.kernel.as_ref().is_none_or(kernel::KernelSctp::is_empty);
+        #[cfg(not(target_os = "linux"))]
+        let is_closed = true;
+        is_closed && self.tcp.is_empty()
     }
 
-    #[cfg(target_os = "linux")]
     fn poll_event(&mut self) -> Option<Event<DirectHandle>> {
-        self.kernel.as_mut()?.poll_event()
+        #[cfg(target_os = "linux")]
+        if let Some(event) = self.kernel.as_mut().and_then(kernel::KernelSctp::poll_event) {
+            return Some(event);
+        }
+        self.tcp.poll_event()
     }
 }
 
@@ -128,12 +175,13 @@ impl Sockets {
     /// # Errors
     ///
     /// The operating system has no means to wait for sockets.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(options: &Options) -> io::Result<Self> {
         Ok(Self {
             readiness: Readiness::new()?,
             sources: Vec::new(),
             #[cfg(target_os = "linux")]
             kernel: None,
+            tcp: Tcp::new(options.tcp, options.sctp.limits),
             groups: Groups::default(),
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
         })
@@ -168,6 +216,63 @@ impl Sockets {
         }
         self.sources.push(source);
         Ok(index)
+    }
+
+    /// Accepts TCP connections, for ASAP with users, and returns the address they come to.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be had.
+    pub fn listen_tcp(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = tcp::listen(address)?;
+        let address = listener.local_addr()?;
+        self.add(Source::Listener(listener))?;
+        Ok(address)
+    }
+
+    fn connect(&mut self, now: Instant, remote: Endpoint<'_>) -> Option<DirectHandle> {
+        let connected = self.tcp.connect(remote).and_then(|(stream, peer)| {
+            let index = self.add_stream(&stream)?;
+            Ok((index, self.tcp.opened(now, index, stream, peer)))
+        });
+        match connected {
+            Ok((index, handle)) => {
+                self.set_stream(index, handle);
+                Some(handle)
+            }
+            Err(error) => {
+                tracing::debug!(%remote, %error, "cannot open a TCP connection");
+                None
+            }
+        }
+    }
+
+    /// Accepts what has come to a listening socket. True if there may be more.
+    fn accept(&mut self, now: Instant, listening: SocketIndex) -> bool {
+        for _ in 0..BURST {
+            let Some(Source::Listener(listener)) = self.sources.get(listening.0) else { return false };
+            let Some((stream, peer)) = self.tcp.accept(now, listening, listener) else { return false };
+            // One that cannot be waited for is closed.
+            if let Ok(index) = self.add_stream(&stream) {
+                let handle = self.tcp.accepted(now, index, stream, peer);
+                self.set_stream(index, handle);
+            }
+        }
+        true
+    }
+
+    /// A place for a TCP connection, which is waited for from now on.
+    fn add_stream(&mut self, stream: &TcpStream) -> io::Result<SocketIndex> {
+        let index = self.tcp.reuse().unwrap_or(SocketIndex(self.sources.len()));
+        self.readiness.add(stream.as_fd(), index, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(index)
+    }
+
+    fn set_stream(&mut self, index: SocketIndex, handle: DirectHandle) {
+        match self.sources.get_mut(index.0) {
+            Some(source) => *source = Source::Stream(handle),
+            None => self.sources.push(Source::Stream(handle)),
+        }
     }
 
     /// From now on associations are the kernel's.
@@ -255,6 +360,8 @@ impl Sockets {
         let (socket, group) = match self.sources.get(index.0) {
             Some(Source::Udp(socket)) => (socket, None),
             Some(Source::Group(socket, group)) => (socket, Some(*group)),
+            Some(Source::Listener(_)) => return Ok(self.accept(now, index)),
+            Some(Source::Stream(handle)) => return Ok(self.tcp.receive(now, *handle, &mut self.buffer)),
             #[cfg(target_os = "linux")]
             Some(Source::Kernel(place)) => {
                 return self.kernel.as_mut().map_or(Ok(false), |kernel| kernel.receive(*place));
@@ -286,7 +393,7 @@ impl Sockets {
 
     /// Sends all that a node wants to be sent. What cannot be sent is lost, as it may be on its way: SCTP repeats it, and
     /// announcements come again.
-    pub fn transmit<M: rserpool::Machine>(&mut self, node: &mut Node<M>) {
+    pub fn transmit<M: rserpool::Machine>(&mut self, now: Instant, node: &mut Node<M>) {
         while let Some(transmit) = node.poll_transmit() {
             if let Some(Source::Udp(socket)) = self.sources.get(transmit.socket.0) {
                 send(socket, transmit.to, &transmit.octets);
@@ -295,6 +402,21 @@ impl Sockets {
         while let Some((group, octets)) = node.poll_announcement() {
             self.groups.send(group, &octets);
         }
+        self.tcp.transmit(now);
+        while let Some(index) = self.tcp.poll_to_read() {
+            self.readiness.push(index);
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.tcp.poll_timeout()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.tcp.handle_timeout(now);
     }
 }
 

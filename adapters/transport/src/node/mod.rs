@@ -26,6 +26,7 @@ use crate::config::SctpConfig;
 use crate::delivery::Undelivered;
 use crate::endpoint::{AssociationHandle, LocalPort, Reading, SctpOverUdp, SendError, SocketIndex, Transmit};
 use crate::news::{Event, News};
+use crate::tcp::TcpConfig;
 
 /// How many rounds of events and commands there may be before sockets and timers have their turn.
 const ROUNDS: usize = 64;
@@ -36,13 +37,15 @@ const ROUNDS: usize = 64;
 pub struct Options {
     /// SCTP's parameters.
     pub sctp: SctpConfig,
+    /// How long peers may take who speak ASAP over TCP.
+    pub tcp: TcpConfig,
     /// The UDP port of peers of which nothing else is known. Default 9899.
     pub encapsulation_port: u16,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sctp: SctpConfig::default(), encapsulation_port: ENCAPSULATION_PORT }
+        Self { sctp: SctpConfig::default(), tcp: TcpConfig::default(), encapsulation_port: ENCAPSULATION_PORT }
     }
 }
 
@@ -108,8 +111,8 @@ pub trait Sockets {
     /// Where one is bound.
     fn local_address(&self, socket: SocketIndex) -> Option<SocketAddr>;
 
-    /// Opens an association that the sockets carry by themselves, if they do so for this purpose.
-    fn open(&mut self, _purpose: Purpose, _remote: Endpoint<'_>) -> Opening {
+    /// Opens an association that the sockets carry by themselves, if they do so for this purpose and protocol.
+    fn open(&mut self, _now: Instant, _purpose: Purpose, _remote: Endpoint<'_>) -> Opening {
         Opening::OverUdp
     }
 
@@ -118,17 +121,22 @@ pub trait Sockets {
     /// # Errors
     ///
     /// The message was not taken.
-    fn send(&mut self, _association: DirectHandle, _message: &OutgoingMessage<'_>) -> Result<(), SendError> {
+    fn send(
+        &mut self,
+        _now: Instant,
+        _association: DirectHandle,
+        _message: &OutgoingMessage<'_>,
+    ) -> Result<(), SendError> {
         Err(SendError::Closed)
     }
 
     /// Ends such an association, in order, or at once; then it gives what has not arrived. No event follows.
-    fn end(&mut self, _association: DirectHandle, _how: CloseReason) -> Vec<Undelivered> {
+    fn end(&mut self, _now: Instant, _association: DirectHandle, _how: CloseReason) -> Vec<Undelivered> {
         Vec::new()
     }
 
     /// Says whether the messages of such an association are wanted. Some more may come all the same.
-    fn set_reading(&mut self, _association: DirectHandle, _reading: Reading) {}
+    fn set_reading(&mut self, _now: Instant, _association: DirectHandle, _reading: Reading) {}
 
     /// Whether no such association is left, those that are being closed included.
     fn is_closed(&self) -> bool {
@@ -141,7 +149,8 @@ pub trait Sockets {
     }
 }
 
-/// Names an association that an adapter's sockets carry by themselves, as the kernel's SCTP does. Numbers are not used twice.
+/// Names an association that an adapter's sockets carry by themselves, as the kernel's SCTP and TCP do.
+/// Numbers are not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DirectHandle(pub u64);
 
@@ -302,7 +311,7 @@ impl<M: Machine> Node<M> {
         for handle in self.names.keys().copied().collect::<Vec<_>>() {
             match handle {
                 Handle::Udp(handle) => self.transport.close(now, handle),
-                Handle::Direct(handle) => _ = sockets.end(handle, CloseReason::Shutdown),
+                Handle::Direct(handle) => _ = sockets.end(now, handle, CloseReason::Shutdown),
             }
         }
         self.handles.clear();
@@ -323,7 +332,7 @@ impl<M: Machine> Node<M> {
             self.machine.handle(now, news.input(association));
             return true;
         }
-        if let Some((handle, news)) = self.next_wanted(sockets, application) {
+        if let Some((handle, news)) = self.next_wanted(now, sockets, application) {
             self.tell(now, handle, &news);
             return true;
         }
@@ -371,7 +380,7 @@ impl<M: Machine> Node<M> {
         inbox.push(news);
         let octets = inbox.octets();
         if octets > self.inbox_size {
-            self.set_reading(sockets, handle, Reading::Paused);
+            self.set_reading(now, sockets, handle, Reading::Paused);
         }
         // A transport that cannot have its peer wait, or a peer that has waited for very long.
         if octets > 4 * self.inbox_size {
@@ -385,15 +394,20 @@ impl<M: Machine> Node<M> {
         }
     }
 
-    fn set_reading(&mut self, sockets: &mut impl Sockets, handle: Handle, reading: Reading) {
+    fn set_reading(&mut self, now: Instant, sockets: &mut impl Sockets, handle: Handle, reading: Reading) {
         match handle {
             Handle::Udp(handle) => self.transport.set_reading(handle, reading),
-            Handle::Direct(handle) => sockets.set_reading(handle, reading),
+            Handle::Direct(handle) => sockets.set_reading(now, handle, reading),
         }
     }
 
     /// The next of what was kept that is wanted now.
-    fn next_wanted(&mut self, sockets: &mut impl Sockets, application: &impl Application<M>) -> Option<(Handle, News)> {
+    fn next_wanted(
+        &mut self,
+        now: Instant,
+        sockets: &mut impl Sockets,
+        application: &impl Application<M>,
+    ) -> Option<(Handle, News)> {
         while let Some(handle) = self.waiting.pop_front() {
             let Some(inbox) = self.inboxes.get_mut(&handle) else { continue };
             if !self.names.get(&handle).is_none_or(|association| application.accepts(&*self.machine, *association)) {
@@ -408,7 +422,7 @@ impl<M: Machine> Node<M> {
                 self.waiting.push_back(handle);
             }
             if before > mark && after <= mark {
-                self.set_reading(sockets, handle, Reading::On);
+                self.set_reading(now, sockets, handle, Reading::On);
             }
             if let Some(news) = news {
                 return Some((handle, news));
@@ -424,7 +438,7 @@ impl<M: Machine> Node<M> {
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => {
-                    let handle = match sockets.open(purpose, remote) {
+                    let handle = match sockets.open(now, purpose, remote) {
                         Opening::Direct(handle) => Some(Handle::Direct(handle)),
                         Opening::OverUdp => ports.open(now, transport, sockets, purpose, remote).map(Handle::Udp),
                         Opening::Failed => None,
@@ -441,7 +455,7 @@ impl<M: Machine> Node<M> {
                     let Some(handle) = handles.get(&association).copied() else { continue };
                     let sent = match handle {
                         Handle::Udp(handle) => transport.send(now, handle, &message),
-                        Handle::Direct(handle) => sockets.send(handle, &message),
+                        Handle::Direct(handle) => sockets.send(now, handle, &message),
                     };
                     if sent == Err(SendError::BufferFull) {
                         // A message that is lost on an association that lives would never be missed.
@@ -460,7 +474,7 @@ impl<M: Machine> Node<M> {
                         inboxes.remove(&handle);
                         match handle {
                             Handle::Udp(handle) => transport.close(now, handle),
-                            Handle::Direct(handle) => _ = sockets.end(handle, CloseReason::Shutdown),
+                            Handle::Direct(handle) => _ = sockets.end(now, handle, CloseReason::Shutdown),
                         }
                     }
                 }
@@ -495,7 +509,7 @@ fn abort(
 ) {
     let undelivered = match handle {
         Handle::Udp(handle) => transport.abort(now, handle),
-        Handle::Direct(handle) => sockets.end(handle, CloseReason::Aborted),
+        Handle::Direct(handle) => sockets.end(now, handle, CloseReason::Aborted),
     };
     failures.extend(undelivered.into_iter().map(|message| (association, News::Undelivered(message))));
 }
