@@ -71,7 +71,7 @@ pub use rserpool_sessions::{
     Transport, UserOptions, UserSessionEvent,
 };
 pub use rserpool_sockets::{Host, MulticastOptions, Waker};
-pub use rserpool_transport::{Application, Flow, Listen, Options};
+pub use rserpool_transport::{Application, Flow, Listen, Options, SctpConfig, TcpConfig};
 
 pub use self::driver::Driver;
 pub use self::element::{Client, Element};

@@ -10,7 +10,7 @@ use rserpool::Profile;
 use rserpool::wire::Policy;
 
 use crate::driver::Adapter;
-use crate::endpoint::EndpointArg;
+use crate::endpoint::{EndpointArg, Scheme};
 use crate::log::LogArgs;
 use crate::policy;
 use crate::settings::Setting;
@@ -119,14 +119,15 @@ pub(crate) struct DemoArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct RegistrarArgs {
-    /// Where to serve elements and users [default: sctp+udp://127.0.0.1:3863]
+    /// Where to serve elements and users, over TCP users only; may be given several times [default:
+    /// sctp+udp://127.0.0.1:3863]
     #[arg(long, value_name = "EP")]
     pub(crate) asap: Vec<EndpointArg>,
-    /// Where to speak with other registrars [default: the ASAP address, port 9901]
-    #[arg(long, value_name = "EP")]
+    /// Where to speak with other registrars [default: the first ASAP address with SCTP, port 9901]
+    #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) enrp: Vec<EndpointArg>,
     /// The ENRP endpoint of another registrar; may be given several times
-    #[arg(long, value_name = "EP")]
+    #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) peer: Vec<EndpointArg>,
     /// Its identifier, up to eight hexadecimal digits, not zero [default: random]
     #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
@@ -151,11 +152,11 @@ pub(crate) struct ElementArgs {
     #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse)]
     pub(crate) policy: Policy<'static>,
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
-    #[arg(long, value_name = "EP")]
+    #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) registrar: Vec<EndpointArg>,
     /// Where users and registrars reach it [default: the address towards the registrar, or towards the announcements, any
     /// SCTP port, UDP port 9899]
-    #[arg(long, value_name = "EP")]
+    #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) listen: Option<EndpointArg>,
     /// Its identifier in the pool, up to eight hexadecimal digits, not zero [default: random]
     #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
@@ -238,7 +239,7 @@ pub(crate) struct ResolveArgs {
 #[derive(ClapArgs, Debug)]
 pub(crate) struct TableArgs {
     /// The ENRP endpoint of the registrar
-    #[arg(long, value_name = "EP")]
+    #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) registrar: EndpointArg,
     /// Write one JSON object an element
     #[arg(long)]
@@ -317,6 +318,16 @@ impl ProfileArg {
             Self::Rfc => Profile::Rfc,
             Self::Rsplib => Profile::Rsplib,
         }
+    }
+}
+
+/// An endpoint of those who speak SCTP only: elements, and registrars with each other (RFC 5352 §2.1, RFC 5353 §2).
+fn parse_sctp(text: &str) -> Result<EndpointArg, String> {
+    match text.parse::<EndpointArg>()? {
+        EndpointArg { scheme: Scheme::Tcp, .. } => {
+            Err("only users and the registrars that they ask may use TCP; the form is sctp+udp://ADDRESS[:PORT]".into())
+        }
+        endpoint => Ok(endpoint),
     }
 }
 

@@ -121,9 +121,6 @@ impl fmt::Display for EndpointArg {
 impl EndpointArg {
     /// Its first address.
     pub(crate) fn address(&self) -> Result<IpAddr, Failure> {
-        if self.scheme == Scheme::Tcp {
-            return Err(Failure::Transport(format!("{self}: TCP is not available; use sctp+udp://ADDRESS:PORT")));
-        }
         self.addresses.first().copied().ok_or_else(|| Failure::Usage(format!("{self} has no address")))
     }
 
@@ -141,8 +138,14 @@ impl EndpointArg {
     /// The endpoint as the machines see it.
     pub(crate) fn to_endpoint(&self, default_port: u16) -> Result<EndpointBuf, Failure> {
         let (first, port) = (self.address()?, self.port.unwrap_or(default_port));
-        let all = EndpointBuf::new(Protocol::Sctp, &self.addresses, port).filter(|_| self.scheme == Scheme::Sctp);
-        Ok(all.unwrap_or_else(|| EndpointBuf::single(Protocol::Sctp, first, port)))
+        let single = |protocol| EndpointBuf::single(protocol, first, port);
+        Ok(match self.scheme {
+            Scheme::Sctp => {
+                EndpointBuf::new(Protocol::Sctp, &self.addresses, port).unwrap_or_else(|| single(Protocol::Sctp))
+            }
+            Scheme::SctpOverUdp => single(Protocol::Sctp),
+            Scheme::Tcp => single(Protocol::Tcp),
+        })
     }
 }
 

@@ -51,20 +51,27 @@ pub(crate) fn listen<M: Machine>(
     encap_port: u16,
     purposes: &[Purpose],
 ) -> Result<SocketAddr, Failure> {
-    let (address, udp_port) = (endpoint.address()?, endpoint.udp_port.unwrap_or(encap_port));
-    let sctp_port = endpoint.port.unwrap_or(default_port);
-    if endpoint.scheme == Scheme::Sctp {
-        return match driver.listen_kernel(&endpoint.addresses, sctp_port, purposes) {
-            Ok(()) => Ok(SocketAddr::new(address, sctp_port)),
-            Err(error) => Err(Failure::Transport(format!("{endpoint}: SCTP port {sctp_port} cannot be had: {error}"))),
-        };
+    let (address, port) = (endpoint.address()?, endpoint.port.unwrap_or(default_port));
+    let here = SocketAddr::new(address, port);
+    let failure = |what: &str, error, hint: &str| {
+        Failure::Transport(format!("{endpoint}: {what} of {address} cannot be had: {error}{hint}"))
+    };
+    match endpoint.scheme {
+        Scheme::Sctp => {
+            let result = driver.listen_kernel(&endpoint.addresses, port, purposes);
+            result.map(|()| here).map_err(|error| failure(&format!("SCTP port {port}"), error, ""))
+        }
+        Scheme::SctpOverUdp => {
+            let udp_port = endpoint.udp_port.unwrap_or(encap_port);
+            let hint = "; give another address, or another UDP port behind the slash";
+            let result = driver.host().listen(Listen { address, udp_port, sctp_port: port, purposes });
+            result.map_err(|error| failure(&format!("UDP port {udp_port}"), error, hint))
+        }
+        Scheme::Tcp => {
+            let result = driver.host().listen_tcp(here);
+            result.map_err(|error| failure(&format!("TCP port {port}"), error, "; give another address or port"))
+        }
     }
-    driver.host().listen(Listen { address, udp_port, sctp_port, purposes }).map_err(|error| {
-        Failure::Transport(format!(
-            "{endpoint}: UDP port {udp_port} of {address} cannot be had: {error}; give another address, or another UDP \
-             port behind the slash"
-        ))
-    })
 }
 
 /// The groups of announcements, by the profile.

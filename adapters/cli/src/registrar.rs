@@ -15,12 +15,18 @@ use crate::settings;
 
 /// Where it serves, and where it speaks with others.
 fn endpoints(args: &RegistrarArgs) -> (Vec<EndpointArg>, Vec<EndpointArg>) {
-    let localhost = std::net::Ipv4Addr::LOCALHOST.into();
-    let on_loopback =
-        EndpointArg { scheme: Scheme::SctpOverUdp, addresses: vec![localhost], port: None, udp_port: None };
-    let asap = if args.asap.is_empty() { vec![on_loopback] } else { args.asap.clone() };
+    let on_loopback = EndpointArg {
+        scheme: Scheme::SctpOverUdp,
+        addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+        port: None,
+        udp_port: None,
+    };
+    let asap = if args.asap.is_empty() { vec![on_loopback.clone()] } else { args.asap.clone() };
     let enrp = match args.enrp.as_slice() {
-        [] => asap.first().map(|asap| EndpointArg { port: Some(ENRP_PORT), ..asap.clone() }).into_iter().collect(),
+        [] => {
+            let first = asap.iter().find(|asap| asap.scheme != Scheme::Tcp).unwrap_or(&on_loopback);
+            vec![EndpointArg { port: Some(ENRP_PORT), ..first.clone() }]
+        }
         given => given.to_vec(),
     };
     (asap, enrp)

@@ -6,7 +6,7 @@ use rserpool::HuntConfig;
 use rserpool::pool_element::ElementConfig;
 use rserpool::pool_user::UserConfig;
 use rserpool::registrar::RegistrarConfig;
-use rserpool_blocking::Options;
+use rserpool_blocking::{Options, SctpConfig, TcpConfig};
 
 use crate::config;
 use crate::failure::Failure;
@@ -59,8 +59,7 @@ fn apply(settings: &[Setting], mut places: Places<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn sctp(options: &mut Options) -> Places<'_> {
-    let sctp = &mut options.sctp;
+fn sctp(sctp: &mut SctpConfig) -> Places<'_> {
     vec![
         ("sctp-rto-initial", Place::Time(&mut sctp.rto_initial)),
         ("sctp-rto-min", Place::Time(&mut sctp.rto_min)),
@@ -71,6 +70,16 @@ fn sctp(options: &mut Options) -> Places<'_> {
         ("sctp-control-hb-interval", Place::Time(&mut sctp.control_heartbeat_interval)),
         ("sctp-max-associations", Place::Size(&mut sctp.limits.associations)),
         ("sctp-max-associations-per-address", Place::Size(&mut sctp.limits.associations_per_address)),
+    ]
+}
+
+fn tcp(tcp: &mut TcpConfig) -> Places<'_> {
+    vec![
+        ("tcp-connect-timeout", Place::Time(&mut tcp.connect_timeout)),
+        ("tcp-first-message-timeout", Place::Time(&mut tcp.first_message_timeout)),
+        ("tcp-message-timeout", Place::Time(&mut tcp.message_timeout)),
+        ("tcp-stall-timeout", Place::Time(&mut tcp.stall_timeout)),
+        ("tcp-keep-alive-time", Place::Time(&mut tcp.keep_alive_time)),
     ]
 }
 
@@ -121,7 +130,8 @@ pub(crate) fn registrar(
         ("max-association-reports-per-second", Place::Count(&mut config.limits.association_rates.reports)),
         ("elements-per-step", Place::Size(&mut config.limits.elements_per_step)),
     ];
-    places.extend(sctp(options));
+    places.extend(sctp(&mut options.sctp));
+    places.extend(tcp(&mut options.tcp));
     apply(settings, places)
 }
 
@@ -136,7 +146,7 @@ pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options:
         ("max-reg-attempt", Place::Small(&mut config.max_reg_attempt)),
     ];
     places.extend(hunt(&mut config.hunt));
-    places.extend(sctp(options));
+    places.extend(sctp(&mut options.sctp));
     apply(settings, places)
 }
 
@@ -150,11 +160,12 @@ pub(crate) fn user(settings: &[Setting], config: &mut UserConfig, options: &mut 
         ("retry-delay-max", Place::Time(&mut config.retry_delay_max)),
     ];
     places.extend(hunt(&mut config.hunt));
-    places.extend(sctp(options));
+    places.extend(sctp(&mut options.sctp));
+    places.extend(tcp(&mut options.tcp));
     apply(settings, places)
 }
 
 /// Applies settings to what has none but those of its transport.
 pub(crate) fn transport(settings: &[Setting], options: &mut Options) -> Result<(), Failure> {
-    apply(settings, sctp(options))
+    apply(settings, sctp(&mut options.sctp))
 }

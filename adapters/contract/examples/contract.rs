@@ -7,11 +7,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand, ValueEnum};
-use rserpool_blocking::Transport;
+use clap::{Parser, Subcommand};
 use rserpool_contract::face::Adapter;
 use rserpool_contract::scenarios::{self, ALL};
-use rserpool_contract::world::{Outcome, World};
+use rserpool_contract::world::{Outcome, Over, World};
 
 /// How long an element waits to be killed.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -45,31 +44,11 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Over {
-    /// SCTP over UDP
-    #[value(name = "sctp+udp")]
-    SctpOverUdp,
-    /// The kernel's SCTP
-    #[cfg(target_os = "linux")]
-    Sctp,
-}
-
-impl Over {
-    const fn transport(self) -> Transport {
-        match self {
-            Self::SctpOverUdp => Transport::SctpOverUdp,
-            #[cfg(target_os = "linux")]
-            Self::Sctp => Transport::Sctp,
-        }
-    }
-}
-
 fn element(args: &Args, number: u8, network: &str, registrars: &[u8]) -> Outcome {
     let mut octets = network.split('.').map(str::parse);
     let mut next = || octets.next().ok_or("three octets, please");
     let network = [next()??, next()??, next()??];
-    let world = World::of(args.adapter, args.transport.transport(), network);
+    let world = World::of(args.adapter, args.transport, network);
     let _element = world.echo(number, registrars)?;
     println!("registered");
     std::thread::sleep(LIMIT);
@@ -83,7 +62,7 @@ fn run(args: &Args) -> Outcome<usize> {
     }
     let mut failed = 0;
     for (name, scenario) in ALL.iter().filter(|(name, _)| name.contains(&args.only)) {
-        let world = World::new(args.adapter, args.transport.transport(), std::env::current_exe()?);
+        let world = World::new(args.adapter, args.transport, std::env::current_exe()?);
         let start = Instant::now();
         let outcome = scenarios::run(*scenario, world);
         let milliseconds = start.elapsed().as_millis();

@@ -1,13 +1,14 @@
 //! The contract. Each scenario says by its name what an adapter has to do.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use rserpool::Progress;
 use rserpool::pool_user::{FailoverMode, SessionOptions, Target};
 use rserpool::wire::PeIdentifier;
-use rserpool_blocking::{ElementSessionEvent, Error, MAX_MESSAGE, Message, PoolEvent, Transport, UserSessionEvent};
+use rserpool_blocking::{ElementSessionEvent, Error, MAX_MESSAGE, Message, PoolEvent, UserSessionEvent};
 
-use crate::world::{LIMIT, Outcome, POOL, World, ask, check, established, large, message, open, until};
+use crate::world::{LIMIT, Outcome, Over, POOL, World, ask, check, established, large, message, open, until};
 
 /// A scenario.
 pub type Scenario = fn(&World) -> Outcome;
@@ -371,20 +372,33 @@ fn all_can_be_shut_down_in_every_state(world: &World) -> Outcome {
 fn garbage_does_no_harm(world: &World) -> Outcome {
     let (_registrar, _element, user, session) = world.served()?;
     ask(&session, "before")?;
-    if world.transport == Transport::SctpOverUdp {
-        let socket = std::net::UdpSocket::bind((world.at(9).ip(), 0))?;
-        let mut octet = 7_u8;
-        for length in (0..1_500).step_by(7) {
-            let garbage: Vec<u8> = (0..length)
-                .map(|_| {
-                    octet = octet.wrapping_mul(73).wrapping_add(41);
-                    octet
-                })
-                .collect();
-            for to in [world.asap(1), world.at(1)] {
-                let _ = socket.send_to(&garbage, (to.ip(), 9899));
+    let mut octet = 7_u8;
+    let mut garbage = |length| {
+        let octets = (0..length).map(|_| {
+            octet = octet.wrapping_mul(73).wrapping_add(41);
+            octet
+        });
+        octets.collect::<Vec<u8>>()
+    };
+    let lengths = (0..1_500).step_by(7);
+    match world.over {
+        Over::SctpOverUdp => {
+            let socket = std::net::UdpSocket::bind((world.at(9).ip(), 0))?;
+            for garbage in lengths.map(&mut garbage) {
+                for to in [world.asap(1), world.at(1)] {
+                    let _ = socket.send_to(&garbage, (to.ip(), 9899));
+                }
             }
         }
+        Over::Tcp => {
+            for garbage in lengths.map(&mut garbage) {
+                let mut stream = std::net::TcpStream::connect(world.asap(1))?;
+                // It may be cut off before it has said all.
+                let _ = stream.write_all(&garbage);
+            }
+        }
+        #[cfg(target_os = "linux")]
+        Over::Sctp => {}
     }
     ask(&session, "after")?;
     check(user.resolve(POOL)?.len() == 1, "the registrar has forgotten the element")

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rserpool::pool_element::ElementConfig;
 use rserpool::pool_user::SessionOptions;
 use rserpool::wire::{PeIdentifier, ServerIdentifier};
+use rserpool::{EndpointBuf, Protocol};
 use rserpool_blocking::{
     ElementOptions, ElementSessionEvent, Error, Message, Network, RegistrarOptions, Transport, UserOptions,
     UserSessionEvent,
@@ -26,13 +27,36 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 /// The pool of all scenarios.
 pub const POOL: &str = "contract";
 
+/// Over what all talk with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Over {
+    /// SCTP over UDP.
+    #[value(name = "sctp+udp")]
+    SctpOverUdp,
+    /// The kernel's SCTP.
+    #[cfg(target_os = "linux")]
+    Sctp,
+    /// TCP where it is allowed, between users and registrars; for the rest SCTP over UDP.
+    Tcp,
+}
+
+impl Over {
+    const fn transport(self) -> Transport {
+        match self {
+            Self::SctpOverUdp | Self::Tcp => Transport::SctpOverUdp,
+            #[cfg(target_os = "linux")]
+            Self::Sctp => Transport::Sctp,
+        }
+    }
+}
+
 /// Where a scenario takes place.
 #[derive(Debug)]
 pub struct World {
     /// What runs all that is there.
     pub adapter: Adapter,
     /// Over what they talk.
-    pub transport: Transport,
+    pub over: Over,
     /// The first three octets of all addresses.
     network: [u8; 3],
     /// The program of elements that are killed.
@@ -42,17 +66,17 @@ pub struct World {
 impl World {
     /// A new one. `mortal` is the program of elements that are killed, this crate's example.
     #[must_use]
-    pub fn new(adapter: Adapter, transport: Transport, mortal: PathBuf) -> Self {
+    pub fn new(adapter: Adapter, over: Over, mortal: PathBuf) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed) + std::process::id() * 64;
         let [_, high, low, _] = (number << 8).to_be_bytes();
-        Self { adapter, transport, network: [127, high | 0x80, low], mortal }
+        Self { adapter, over, network: [127, high | 0x80, low], mortal }
     }
 
     /// The world of another process.
     #[must_use]
-    pub const fn of(adapter: Adapter, transport: Transport, network: [u8; 3]) -> Self {
-        Self { adapter, transport, network, mortal: PathBuf::new() }
+    pub const fn of(adapter: Adapter, over: Over, network: [u8; 3]) -> Self {
+        Self { adapter, over, network, mortal: PathBuf::new() }
     }
 
     fn host(&self, number: u8, port: u16) -> SocketAddr {
@@ -64,7 +88,7 @@ impl World {
     #[must_use]
     pub fn connection(&self) -> Network {
         let mut network = Network::default();
-        network.transport = self.transport;
+        network.transport = self.over.transport();
         network
     }
 
@@ -72,6 +96,15 @@ impl World {
     #[must_use]
     pub fn asap(&self, number: u8) -> SocketAddr {
         self.host(number, 3863)
+    }
+
+    /// Where users ask a registrar.
+    fn asap_for_users(&self, number: u8) -> EndpointBuf {
+        let at = self.asap(number);
+        match self.over {
+            Over::Tcp => EndpointBuf::single(Protocol::Tcp, at.ip(), at.port()),
+            _ => at.into(),
+        }
     }
 
     /// Where an element serves.
@@ -90,6 +123,9 @@ impl World {
         options.network = self.connection();
         let config = &mut options.config;
         config.identifier = ServerIdentifier(number.into());
+        if self.over == Over::Tcp {
+            config.asap.push(self.asap_for_users(number));
+        }
         config.peers = others.iter().map(|other| self.host(*other, 9901).into()).collect();
         config.peer_heartbeat_cycle = Duration::from_millis(300);
         config.max_time_last_heard = Duration::from_millis(900);
@@ -137,7 +173,7 @@ impl World {
     pub fn mortal_echo(&self, number: u8, registrars: &[u8]) -> Outcome<Mortal> {
         let mut command = Command::new(&self.mortal);
         let [a, b, c] = self.network;
-        command.args(["--adapter", name(self.adapter), "--transport", transport_name(self.transport)]);
+        command.args(["--adapter", &name(self.adapter), "--transport", &name(self.over)]);
         command.args(["element", &number.to_string(), &format!("{a}.{b}.{c}")]);
         command.args(registrars.iter().map(u8::to_string));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -182,28 +218,17 @@ impl World {
     ///
     /// It cannot be started.
     pub fn user(&self, registrars: &[u8]) -> Outcome<User> {
-        let mut options = UserOptions::new(registrars.iter().map(|registrar| self.asap(*registrar)));
+        let mut options = UserOptions::default();
+        options.registrars = registrars.iter().map(|registrar| self.asap_for_users(*registrar)).collect();
         options.network = self.connection();
         Ok(User::start(self.adapter, options)?)
     }
 }
 
-/// The adapter's name on the command line.
+/// How something is called on the command line.
 #[must_use]
-pub const fn name(adapter: Adapter) -> &'static str {
-    match adapter {
-        Adapter::Blocking => "blocking",
-        Adapter::Tokio => "tokio",
-    }
-}
-
-/// The transport's name on the command line.
-#[must_use]
-pub const fn transport_name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::SctpOverUdp => "sctp+udp",
-        _ => "sctp",
-    }
+pub fn name(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// A process that is killed.

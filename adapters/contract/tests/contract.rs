@@ -1,13 +1,12 @@
-//! The contract over SCTP over UDP; over the kernel's SCTP it is kept in the lab.
+//! The contract over SCTP over UDP, and over TCP for users; over the kernel's SCTP it is kept in the lab.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
-use rserpool_blocking::Transport;
 use rserpool_contract::face::Adapter;
 use rserpool_contract::scenarios::{ALL, run};
-use rserpool_contract::world::World;
+use rserpool_contract::world::{Over, World};
 
 /// The example, which is built with the tests, and lies beside them.
 fn example() -> PathBuf {
@@ -15,11 +14,11 @@ fn example() -> PathBuf {
     here.ancestors().nth(2).map(|directory| directory.join("examples").join("contract")).unwrap_or_default()
 }
 
-fn keeps_the_contract(adapter: Adapter) {
+fn keeps_the_contract(adapter: Adapter, over: Over) {
     let failures: Vec<String> = ALL
         .iter()
         .filter_map(|(name, scenario)| {
-            let world = World::new(adapter, Transport::SctpOverUdp, example());
+            let world = World::new(adapter, over, example());
             run(*scenario, world).err().map(|error| format!("{name}: {error}"))
         })
         .collect();
@@ -27,11 +26,21 @@ fn keeps_the_contract(adapter: Adapter) {
 }
 
 #[test]
-fn the_blocking_adapter_keeps_the_contract() {
-    keeps_the_contract(Adapter::Blocking);
+fn the_blocking_adapter_keeps_the_contract_over_sctp_over_udp() {
+    keeps_the_contract(Adapter::Blocking, Over::SctpOverUdp);
 }
 
 #[test]
-fn the_tokio_adapter_keeps_the_contract() {
-    keeps_the_contract(Adapter::Tokio);
+fn the_tokio_adapter_keeps_the_contract_over_sctp_over_udp() {
+    keeps_the_contract(Adapter::Tokio, Over::SctpOverUdp);
+}
+
+#[test]
+fn the_blocking_adapter_keeps_the_contract_with_users_over_tcp() {
+    keeps_the_contract(Adapter::Blocking, Over::Tcp);
+}
+
+#[test]
+fn the_tokio_adapter_keeps_the_contract_with_users_over_tcp() {
+    keeps_the_contract(Adapter::Tokio, Over::Tcp);
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rserpool::{Machine, Purpose};
+use rserpool::{Endpoint, EndpointBuf, Machine, Protocol, Purpose};
 use rserpool_sockets::{Host, MulticastOptions};
 use rserpool_transport::{ENCAPSULATION_PORT, Listen, Options};
 
@@ -52,26 +52,33 @@ impl Default for Network {
 }
 
 impl Network {
-    /// Prepares a host: it listens at these addresses, each for some purposes. Where SCTP over UDP comes in is returned for
-    /// each.
+    /// Prepares a host: it listens at these endpoints, each for some purposes.
     pub(crate) fn prepare<M: Machine>(
         &self,
         host: &mut Host<M>,
-        listen: &[(SocketAddr, &[Purpose])],
+        listen: &[(EndpointBuf, &[Purpose])],
     ) -> io::Result<()> {
-        match self.transport {
-            Transport::SctpOverUdp => {
-                for (address, purposes) in listen {
-                    let (udp_port, sctp_port) = (self.udp_port, address.port());
-                    host.listen(Listen { address: address.ip(), udp_port, sctp_port, purposes })?;
+        #[cfg(target_os = "linux")]
+        if self.transport == Transport::Sctp {
+            host.use_kernel(&self.options.sctp)?;
+        }
+        for (endpoint, purposes) in listen {
+            let Endpoint { protocol, addresses, port } = endpoint.as_endpoint();
+            if protocol == Protocol::Tcp {
+                for address in addresses {
+                    host.listen_tcp(SocketAddr::new(*address, port))?;
                 }
+                continue;
             }
-            #[cfg(target_os = "linux")]
-            Transport::Sctp => {
-                host.use_kernel(&self.options.sctp)?;
-                for (address, purposes) in listen {
-                    host.listen_kernel(&[address.ip()], address.port(), purposes)?;
+            match self.transport {
+                Transport::SctpOverUdp => {
+                    for address in addresses {
+                        let (address, udp_port, sctp_port) = (*address, self.udp_port, port);
+                        host.listen(Listen { address, udp_port, sctp_port, purposes })?;
+                    }
                 }
+                #[cfg(target_os = "linux")]
+                Transport::Sctp => host.listen_kernel(addresses, port, purposes)?,
             }
         }
         for (address, sctp_port, udp_port) in &self.udp_ports {

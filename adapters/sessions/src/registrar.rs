@@ -40,7 +40,7 @@ impl std::fmt::Debug for RegistrarOptions {
 
 impl RegistrarOptions {
     /// A registrar that serves elements and users at an address, and speaks with other registrars at another one: IP address and
-    /// SCTP port.
+    /// SCTP port. It may serve at others as well ([`RegistrarConfig::asap`]), also over TCP, for users.
     #[must_use]
     pub fn new(asap: SocketAddr, enrp: SocketAddr) -> Self {
         let mut config = RegistrarConfig::new(enrp, 0);
@@ -104,13 +104,9 @@ impl Role for RegistrarOptions {
     }
 
     fn start(self, _now: Instant, host: &mut Host<Registrar>) -> io::Result<(RegistrarHandle, RegistrarApplication)> {
-        let addresses = |endpoint: &EndpointBuf| {
-            let endpoint = endpoint.as_endpoint();
-            endpoint.addresses.iter().map(|address| SocketAddr::new(*address, endpoint.port)).collect::<Vec<_>>()
-        };
-        let asap = self.config.asap.iter().flat_map(addresses).map(|at| (at, &[Purpose::Asap][..]));
-        let enrp = addresses(&self.config.enrp).into_iter().map(|at| (at, &[Purpose::Enrp][..]));
-        self.network.prepare(host, &asap.chain(enrp).collect::<Vec<_>>())?;
+        let asap = self.config.asap.iter().map(|endpoint| (endpoint.clone(), &[Purpose::Asap][..]));
+        let enrp = (self.config.enrp.clone(), &[Purpose::Enrp][..]);
+        self.network.prepare(host, &asap.chain([enrp]).collect::<Vec<_>>())?;
         let doorbell = Doorbell::new(host.waker());
         let (hub, commands) = Hub::new(&doorbell);
         let application = RegistrarApplication {

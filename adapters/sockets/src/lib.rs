@@ -211,8 +211,16 @@ impl Sockets {
     /// Adds a source, and waits for it from now on.
     fn add(&mut self, source: Source) -> io::Result<SocketIndex> {
         let index = SocketIndex(self.sources.len());
-        if let Source::Udp(socket) | Source::Group(socket, _) = &source {
-            self.readiness.add(socket.as_fd(), index, Interest::READABLE)?;
+        let socket = match &source {
+            Source::Udp(socket) | Source::Group(socket, _) => Some(socket.as_fd()),
+            Source::Listener(listener) => Some(listener.as_fd()),
+            // They are waited for by those who make them.
+            Source::Stream(_) => None,
+            #[cfg(target_os = "linux")]
+            Source::Kernel(_) => None,
+        };
+        if let Some(socket) = socket {
+            self.readiness.add(socket, index, Interest::READABLE)?;
         }
         self.sources.push(source);
         Ok(index)

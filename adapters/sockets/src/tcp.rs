@@ -13,6 +13,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// Numbers of TCP connections have this bit, those of the kernel's SCTP have not.
 const MARK: u64 = 1 << 63;
+/// How many octets are read at a time.
+const PIECE: usize = 16 * 1024;
 /// How often a socket is read before others have their turn.
 const BURST: usize = 16;
 /// How many connections may wait to be accepted.
@@ -34,6 +36,8 @@ struct Connection {
     deadline: Option<Instant>,
     /// Whether it is among those that may have news.
     is_listed: bool,
+    /// Whether there may be something to read that was not wanted.
+    is_unread: bool,
     /// Whether our side of the stream has been ended.
     is_finished: bool,
 }
@@ -182,7 +186,7 @@ impl Tcp {
         let handle = DirectHandle(self.next);
         self.next += 1;
         let connection =
-            Connection { stream, machine, socket, from, deadline: None, is_listed: false, is_finished: false };
+            Connection { stream, machine, socket, from, deadline: None, is_listed: false, is_unread: false, is_finished: false };
         self.connections.insert(handle, connection);
         self.look_after(handle);
         handle
@@ -203,7 +207,9 @@ impl Tcp {
             if connection.stream.shutdown(Shutdown::Write).is_err() {
                 connection.machine.handle_failure();
             }
-            // Its end may have come before.
+        }
+        if connection.is_unread && connection.machine.wants_octets() {
+            connection.is_unread = false;
             self.to_read.push(connection.socket);
         }
         if connection.machine.has_news() && !connection.is_listed {
@@ -242,10 +248,12 @@ impl Tcp {
             }
         }
         self.write(now, handle);
-        let Some(Connection { stream, machine, .. }) = self.connections.get_mut(&handle) else { return false };
+        let Some(Connection { stream, machine, is_unread, .. }) = self.connections.get_mut(&handle) else { return false };
+        let buffer = buffer.get_mut(..PIECE).unwrap_or_default();
         let mut may_be_more = true;
         for _ in 0..BURST {
             if !machine.wants_octets() {
+                *is_unread = true;
                 may_be_more = false;
                 break;
             }
@@ -329,7 +337,6 @@ impl Tcp {
     pub(crate) fn set_reading(&mut self, now: Instant, handle: DirectHandle, reading: Reading) {
         if let Some(connection) = self.connections.get_mut(&handle) {
             connection.machine.set_reading(now, reading);
-            self.to_read.push(connection.socket);
             self.look_after(handle);
         }
     }

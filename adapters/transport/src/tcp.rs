@@ -25,6 +25,8 @@ const HIGH_MARK: usize = 256 * 1024;
 const LOW_MARK: usize = HIGH_MARK / 2;
 /// More octets are not taken.
 const SEND_BUFFER: usize = 2 * HIGH_MARK;
+/// With this much news, or more, that nobody has asked for yet nothing is read.
+const NEWS: usize = 64;
 
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,11 +246,12 @@ impl TcpConnection {
         }
     }
 
-    /// Whether to read what has come. What comes on a connection that is being closed is read, and thrown away.
+    /// Whether to read what has come. A peer that says more than is dealt with has to wait, as one that does not take what it
+    /// is answered. What comes on a connection that is being closed is read, and thrown away.
     #[must_use]
     pub fn wants_octets(&self) -> bool {
         match self.standing {
-            Standing::Open => self.reading == Reading::On,
+            Standing::Open => self.reading == Reading::On && self.news.len() < NEWS && !self.is_full,
             Standing::Closing => true,
             Standing::Opening | Standing::Ending | Standing::Over => false,
         }

@@ -15,4 +15,5 @@ mod pools;
 mod process;
 mod service;
 mod sidecar;
+mod tcp;
 mod usage;

@@ -12,6 +12,8 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
             vec!["element", "--pool", "p", "--registrar", "sctp+udp://127.0.0.1", "--serve", "nonsense"],
             "possible values",
         ),
+        (vec!["registrar", "--enrp", "tcp://127.0.0.1"], "only users and the registrars that they ask may use TCP"),
+        (vec!["element", "--pool", "p", "--registrar", "tcp://127.0.0.1", "--serve", "echo"], "'--registrar <EP>'"),
         (vec!["registrar", "--set", "nonsense=1"], "peer-heartbeat-cycle"),
         (vec!["registrar", "--set", "peer-heartbeat-cycle=soon"], "a time such as"),
         (vec!["registrar", "--id", "0"], "zero is no identifier"),
@@ -25,11 +27,9 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
 
 #[test]
 fn a_transport_that_is_not_there_ends_with_status_3_and_names_the_one_that_is() {
-    for endpoint in ["sctp://127.0.0.1:3863", "tcp://127.0.0.1:3863"] {
-        let ended = run(&["resolve", "pool", "--registrar", endpoint]);
-        assert_eq!(ended.status, Some(3), "{ended:?}");
-        assert!(ended.stderr.contains("sctp+udp://"), "{ended:?}");
-    }
+    let ended = run(&["resolve", "pool", "--registrar", "sctp://127.0.0.1:3863"]);
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("sctp+udp://"), "{ended:?}");
 }
 
 #[test]

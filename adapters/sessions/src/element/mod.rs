@@ -137,10 +137,7 @@ impl Role for ElementOptions {
         let transport = transport.as_transport();
         let none = || io::Error::other("the element has no address at which users can come");
         let endpoint = rserpool::EndpointBuf::from_transport(&transport).ok_or_else(none)?;
-        let endpoint = endpoint.as_endpoint();
-        let address = endpoint.addresses.first().ok_or_else(none)?;
-        let at = SocketAddr::new(*address, endpoint.port);
-        self.network.prepare(host, &[(at, &[Purpose::Asap, Purpose::Session])])?;
+        self.network.prepare(host, &[(endpoint, &[Purpose::Asap, Purpose::Session])])?;
         for registrar in self.registrars {
             host.machine().add_registrar(registrar).map_err(io::Error::other)?;
         }

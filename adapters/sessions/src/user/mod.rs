@@ -11,7 +11,7 @@ use std::time::Duration;
 use flume::Sender;
 use rserpool::pool_user::{KnownElement, PoolUser, SessionId, SessionOptions, Target, Updates, UserConfig, UserEvent};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{Instant, Progress};
+use rserpool::{EndpointBuf, Instant, Progress};
 use rserpool_sockets::Host;
 use rserpool_transport::Options;
 
@@ -41,9 +41,9 @@ pub type Listener = Box<dyn FnMut(&UserEvent<'_>) + Send>;
 pub struct UserOptions {
     /// The machine's configuration. Its seed is taken from the operating system if it is 0; updates are asked for.
     pub config: UserConfig,
-    /// Registrars, as IP address and SCTP port, at most four. Without any it listens to announcements, if
+    /// Registrars, at most four, which it asks over SCTP or TCP. Without any it listens to announcements, if
     /// [`Network::announcements`] says where.
-    pub registrars: Vec<SocketAddr>,
+    pub registrars: Vec<EndpointBuf>,
     /// How it is connected with the world.
     pub network: Network,
     /// Hears of all that happens, in the user's own thread, where it must not linger.
@@ -65,10 +65,10 @@ impl Default for UserOptions {
 }
 
 impl UserOptions {
-    /// A user that knows these registrars.
+    /// A user that knows these registrars, by IP address and SCTP port. For others see [`Self::registrars`].
     #[must_use]
     pub fn new(registrars: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { registrars: registrars.into_iter().collect(), ..Self::default() }
+        Self { registrars: registrars.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 }
 
