@@ -90,6 +90,12 @@ impl<M: Machine> Host<M> {
         self.node.set_udp_port(address, sctp_port, udp_port);
     }
 
+    /// How much has come that the machine has not been told of.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.node.backlog()
+    }
+
     /// Does what is to be done, and sends what is to be sent; see [`Node::work`].
     pub fn work(&mut self, now: Instant, application: &mut impl Application<M>) -> Flow {
         let flow = self.node.work(now, &mut self.sockets, application);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use mio::Interest;
 use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Protocol, Purpose};
 use rserpool_transport::{
-    DirectHandle, Event, Node, Opening, Options, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
+    BACKLOG, DirectHandle, Event, Node, Opening, Options, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
 };
 
 pub use self::host::Host;
@@ -350,12 +350,24 @@ impl Sockets {
     /// A socket cannot be used any more.
     pub fn receive<M: rserpool::Machine>(&mut self, now: Instant, node: &mut Node<M>) -> io::Result<()> {
         for _ in 0..self.readiness.len() {
+            if self.is_behind(node) {
+                break;
+            }
             let Some(index) = self.readiness.pop() else { break };
             if self.receive_from(now, index, node)? {
                 self.readiness.push(index);
             }
         }
         Ok(())
+    }
+
+    /// Whether there is enough to do already.
+    fn is_behind<M: rserpool::Machine>(&self, node: &Node<M>) -> bool {
+        #[cfg(target_os = "linux")]
+        let kernel = self.kernel.as_ref().map_or(0, kernel::KernelSctp::backlog);
+        #[cfg(not(target_os = "linux"))]
+        let kernel = 0;
+        kernel >= BACKLOG || node.is_behind()
     }
 
     /// Reads what has come to a socket. True if there may be more.
@@ -382,6 +394,9 @@ impl Sockets {
             node.handle_unreachable(now, index, to, self.buffer.get(..length).unwrap_or_default());
         }
         for _ in 0..BURST {
+            if node.is_behind() {
+                return Ok(true);
+            }
             match socket.recv_from(&mut self.buffer) {
                 Ok((length, from)) => {
                     let octets = self.buffer.get(..length).unwrap_or_default();

@@ -185,8 +185,16 @@ impl Tcp {
         let _ = options.set_tcp_nodelay(true);
         let handle = DirectHandle(self.next);
         self.next += 1;
-        let connection =
-            Connection { stream, machine, socket, from, deadline: None, is_listed: false, is_unread: false, is_finished: false };
+        let connection = Connection {
+            stream,
+            machine,
+            socket,
+            from,
+            deadline: None,
+            is_listed: false,
+            is_unread: false,
+            is_finished: false,
+        };
         self.connections.insert(handle, connection);
         self.look_after(handle);
         handle
@@ -248,7 +256,9 @@ impl Tcp {
             }
         }
         self.write(now, handle);
-        let Some(Connection { stream, machine, is_unread, .. }) = self.connections.get_mut(&handle) else { return false };
+        let Some(Connection { stream, machine, is_unread, .. }) = self.connections.get_mut(&handle) else {
+            return false;
+        };
         let buffer = buffer.get_mut(..PIECE).unwrap_or_default();
         let mut may_be_more = true;
         for _ in 0..BURST {

@@ -459,6 +459,12 @@ impl SctpOverUdp {
         undelivered
     }
 
+    /// How many events have not been asked for yet.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.events.len()
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event<AssociationHandle>> {
         self.events.pop_front()

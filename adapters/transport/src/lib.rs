@@ -21,7 +21,7 @@ pub use self::endpoint::{
     AssociationHandle, LocalPort, OpenError, Reading, SctpOverUdp, SendError, SocketIndex, Transmit,
 };
 pub use self::news::{Event, News, Peer};
-pub use self::node::{Application, DirectHandle, Flow, Listen, Node, Opening, Options, Sockets};
+pub use self::node::{Application, BACKLOG, DirectHandle, Flow, Listen, Node, Opening, Options, Sockets};
 pub use self::tcp::{TcpConfig, TcpConnection, TcpState};
 
 /// The UDP port that SCTP packets are sent to unless something else is known (RFC 6951 §5.1).

@@ -464,6 +464,11 @@ impl KernelSctp {
         self.associations.is_empty()
     }
 
+    /// How much has happened that nobody has asked for yet.
+    pub(crate) fn backlog(&self) -> usize {
+        self.events.len()
+    }
+
     /// What has happened.
     pub(crate) fn poll_event(&mut self) -> Option<Event<DirectHandle>> {
         self.events.pop_front()

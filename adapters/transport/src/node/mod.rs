@@ -31,6 +31,9 @@ use crate::tcp::TcpConfig;
 /// How many rounds of events and commands there may be before sockets and timers have their turn.
 const ROUNDS: usize = 64;
 
+/// With how many events that the machine has not been told of nothing more is read.
+pub const BACKLOG: usize = 1024;
+
 /// What a node needs to know beside its machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -271,6 +274,19 @@ impl<M: Machine> Node<M> {
             return Some(now);
         }
         [self.machine.poll_timeout(), self.transport.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Whether more has come than the machine has dealt with for a while. Nothing is to be read until it has: who sends too fast has
+    /// to wait, or loses datagrams on the way.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.backlog() >= BACKLOG
+    }
+
+    /// How much has come that the machine has not been told of.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.transport.backlog()
     }
 
     /// The next datagram to send.
