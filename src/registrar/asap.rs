@@ -1,5 +1,7 @@
 //! Serving elements and users: registration, deregistration, handle resolution, reports (RFC 5352 §3.1–3.3, §3.5).
 
+use alloc::vec::Vec;
+
 use super::Registrar;
 use super::event::{Event, RemovalReason};
 use super::guard::Request;
@@ -177,17 +179,15 @@ impl Registrar {
         let mut first_policy = None;
         scratch.clear();
         for element in resolution.iter().flat_map(Resolution::elements) {
-            // Where an element speaks ASAP is of no use to users. Without, it takes no more room than it had.
-            let view = PoolElement { asap_transport: None, ..element.view() };
             let start = scratch.len();
-            scratch.resize(start + element.octets().len(), 0);
-            let written = scratch.get_mut(start..).and_then(|room| view.encode(room).ok()).unwrap_or(0);
-            scratch.truncate(start + written);
+            push_for_users(scratch, element.octets());
             if scratch.len() > MAX_ELEMENTS {
                 scratch.truncate(start);
                 break;
             }
-            first_policy = first_policy.or(Some(view.policy));
+            if first_policy.is_none() {
+                first_policy = Some(element.view().policy);
+            }
         }
         let cause = match (&resolution, first_policy) {
             (Some(_), Some(policy)) => {
@@ -326,4 +326,21 @@ fn refuse(
         identifier: element.identifier,
         cause: cause.code,
     }));
+}
+
+/// Adds an element without its ASAP transport, which is of no use to users.
+fn push_for_users(to: &mut Vec<u8>, octets: &[u8]) {
+    let Some(range) = PoolElement::asap_transport_range(octets) else {
+        to.extend_from_slice(octets);
+        return;
+    };
+    let (before, behind) = (octets.get(..range.start).unwrap_or_default(), octets.get(range.end..).unwrap_or_default());
+    let start = to.len();
+    to.extend_from_slice(before);
+    to.extend_from_slice(behind);
+    // Transports need no padding, so the length is less by all of it.
+    if let Some(length) = to.get_mut(start..).and_then(|element| element.get_mut(2..)?.first_chunk_mut::<2>()) {
+        let shorter = usize::from(u16::from_be_bytes(*length)).saturating_sub(range.len());
+        *length = u16::try_from(shorter).unwrap_or(u16::MAX).to_be_bytes();
+    }
 }

@@ -81,6 +81,15 @@ impl<'a> PoolElement<'a> {
         if parameter.parameter_type == POOL_ELEMENT { Self::from_parameter(&parameter) } else { None }
     }
 
+    /// Where the ASAP transport stands in the octets of a good Pool Element parameter, if it has one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn asap_transport_range(octets: &[u8]) -> Option<core::ops::Range<usize>> {
+        let (_, mut inner) = Parameters::new(octets, 0).next().ok()??.fixed::<12>().ok()?;
+        let mut transports = core::iter::from_fn(|| inner.next().ok()?)
+            .filter(|parameter| TransportProtocol::from_wire(parameter.parameter_type).is_some());
+        Some(transports.nth(1)?.range())
+    }
+
     /// How many octets its Pool Element parameter takes, padding included.
     #[must_use]
     pub fn encoded_len(&self) -> usize {

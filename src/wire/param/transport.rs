@@ -76,7 +76,7 @@ pub enum TransportProtocol {
 }
 
 impl TransportProtocol {
-    const fn from_wire(parameter_type: u16) -> Option<Self> {
+    pub(crate) const fn from_wire(parameter_type: u16) -> Option<Self> {
         Some(match parameter_type {
             DCCP_TRANSPORT => Self::Dccp,
             SCTP_TRANSPORT => Self::Sctp,
