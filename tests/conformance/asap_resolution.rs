@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use rserpool::handlespace::Cursor;
 use rserpool::pool_user::UserConfig;
 use rserpool::wire::asap::{Body, Message, message_type};
 use rserpool::wire::{CauseCode, PayloadProtocol, Policy, PoolHandle};
+use rserpool::{AssociationId, Input};
 
 use crate::network::{Network, NodeId};
+use crate::scripted::{Done, Scripted};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const SECOND: Duration = Duration::from_secs(1);
@@ -226,4 +229,42 @@ fn a_user_draws_from_a_random_list_by_its_own_seed() {
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
     let weights = [1, 1_000_000].map(|weight| Policy::WeightedRandom { weight });
     assert_eq!(partners(&weights, 20, 5), [2; 20]);
+}
+
+/// What a registrar answers to octets.
+fn answer(scripted: &mut Scripted, association: AssociationId, octets: &[u8]) -> Vec<u8> {
+    scripted.done();
+    scripted.input(Input::Message { association, protocol: ASAP, octets });
+    let said = scripted.done().into_iter().find_map(|done| match done {
+        Done::Says(to, ASAP, octets) if to == association => Some(octets),
+        _ => None,
+    });
+    said.unwrap()
+}
+
+#[test]
+fn users_are_told_nothing_of_where_elements_speak_asap_and_all_the_rest_as_it_was_registered() {
+    let mut scripted = Scripted::new(&[]);
+    let association = scripted.accept(7);
+    let transport = [0, 4, 0, 16, 0x1b, 0x58, 0, 1, 0, 1, 0, 8, 10, 0, 0, 7];
+    let policy = [0, 8, 0, 8, 0, 0, 0, 1];
+    // Of a type that nobody knows, to be skipped without a word; with two octets of padding.
+    let unknown = [0x8a, 0xbc, 0, 6, b'h', b'i', 0, 0];
+    let pool_handle = [0, 9, 0, 8, b'p', b'o', b'o', b'l'];
+    let fixed = |home: u8| [0, 0, 0, 9, 0, 0, home, 0, 0, 0, 0, 60];
+    // RFC 5352 §2.2.1. The padding of the last is no part of the lengths around it.
+    let registration =
+        [&[1, 0, 0, 58][..], &pool_handle, &[0, 10, 0, 46], &fixed(0), &transport, &policy, &unknown].concat();
+    assert_eq!(
+        answer(&mut scripted, association, &registration)[..2],
+        [3, 0],
+        "an ASAP_REGISTRATION_RESPONSE that accepts"
+    );
+    let asap_transport = scripted.registrar.handlespace().read_from(Cursor::START, None).next().unwrap().0;
+    assert!(asap_transport.view().asap_transport.is_some(), "the registrar has added where the element speaks ASAP");
+
+    let answer = answer(&mut scripted, association, &[&[5, 0, 0, 12][..], &pool_handle].concat());
+    let expected =
+        [&[6, 0, 0, 66][..], &pool_handle, &policy, &[0, 10, 0, 46], &fixed(5), &transport, &policy, &unknown].concat();
+    assert_eq!(answer, expected);
 }
