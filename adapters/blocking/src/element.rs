@@ -14,6 +14,13 @@ use rserpool_sessions::{ElementHandle, ElementOptions, ElementSession, ElementSe
 #[derive(Clone, Debug)]
 pub struct Element(ElementHandle);
 
+impl From<ElementHandle> for Element {
+    /// One that a driver of one's own runs.
+    fn from(handle: ElementHandle) -> Self {
+        Self(handle)
+    }
+}
+
 impl Element {
     /// Starts an element. It registers, and if it cannot it tries again.
     ///

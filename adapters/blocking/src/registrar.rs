@@ -10,6 +10,13 @@ use rserpool_sessions::{Error, RegistrarHandle, RegistrarOptions};
 #[derive(Clone, Debug)]
 pub struct Registrar(RegistrarHandle);
 
+impl From<RegistrarHandle> for Registrar {
+    /// One that a driver of one's own runs.
+    fn from(handle: RegistrarHandle) -> Self {
+        Self(handle)
+    }
+}
+
 impl Registrar {
     /// Starts a registrar.
     ///

@@ -12,6 +12,13 @@ use rserpool_sessions::{Error, Message, PoolEvent, UserHandle, UserOptions, User
 #[derive(Clone, Debug)]
 pub struct User(UserHandle);
 
+impl From<UserHandle> for User {
+    /// One that a driver of one's own runs.
+    fn from(handle: UserHandle) -> Self {
+        Self(handle)
+    }
+}
+
 impl User {
     /// Starts a user.
     ///

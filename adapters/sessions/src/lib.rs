@@ -30,7 +30,7 @@ pub use self::link::{End, EventStream, Incoming, MessageSink};
 pub use self::message::{MAX_MESSAGE, Message};
 pub use self::network::{Network, Transport};
 pub use self::registrar::{Listener as RegistrarListener, RegistrarApplication, RegistrarHandle, RegistrarOptions};
-pub use self::role::{Role, STACK};
+pub use self::role::{Place, Role, STACK};
 pub use self::user::{
     Event as UserSessionEvent, Listener as UserListener, PoolEvent, Session as UserSession, UserApplication,
     UserHandle, UserMachine, UserOptions,

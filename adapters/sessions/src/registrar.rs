@@ -8,14 +8,13 @@ use std::time::Duration;
 use flume::{Receiver, Sender, TryRecvError};
 use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::{EndpointBuf, Instant, Purpose};
-use rserpool_sockets::Host;
 use rserpool_transport::{Application, Flow, Options};
 use tracing::{debug, info};
 
 use crate::hub::{Answer, Hub};
 use crate::link::Doorbell;
 use crate::network::Network;
-use crate::role::Role;
+use crate::role::{Place, Role};
 
 /// What hears of all events of a registrar.
 pub type Listener = Box<dyn FnMut(&RegistrarEvent<'_>) + Send>;
@@ -103,11 +102,15 @@ impl Role for RegistrarOptions {
         Ok(Registrar::new(config))
     }
 
-    fn start(self, _now: Instant, host: &mut Host<Registrar>) -> io::Result<(RegistrarHandle, RegistrarApplication)> {
+    fn start(
+        self,
+        _now: Instant,
+        place: &mut impl Place<Registrar>,
+    ) -> io::Result<(RegistrarHandle, RegistrarApplication)> {
         let asap = self.config.asap.iter().map(|endpoint| (endpoint.clone(), &[Purpose::Asap][..]));
         let enrp = (self.config.enrp.clone(), &[Purpose::Enrp][..]);
-        self.network.prepare(host, &asap.chain([enrp]).collect::<Vec<_>>())?;
-        let doorbell = Doorbell::new(host.waker());
+        place.connect(&self.network, &asap.chain([enrp]).collect::<Vec<_>>())?;
+        let doorbell = Doorbell::new(place.waker());
         let (hub, commands) = Hub::new(&doorbell);
         let application = RegistrarApplication {
             commands,

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use rserpool::{Instant, Machine};
-use rserpool_sockets::Host;
+use rserpool::{EndpointBuf, Instant, Machine, Purpose};
+use rserpool_sockets::{Host, Waker};
 use rserpool_transport::{Application, Options};
+
+use crate::network::Network;
 
 /// How large a thread's stack should be in which a role is made: machines hold all that they have in themselves.
 pub const STACK: usize = 16 * 1024 * 1024;
@@ -41,5 +43,39 @@ pub trait Role: Send + 'static {
     /// # Errors
     ///
     /// An address cannot be had.
-    fn start(self, now: Instant, host: &mut Host<Self::Machine>) -> io::Result<(Self::Handle, Self::Application)>;
+    fn start(
+        self,
+        now: Instant,
+        place: &mut impl Place<Self::Machine>,
+    ) -> io::Result<(Self::Handle, Self::Application)>;
+}
+
+/// Where a role's machine runs, and is connected with the world.
+pub trait Place<M> {
+    /// The machine.
+    fn machine(&mut self) -> &mut M;
+
+    /// Connects it: it listens at these endpoints, each for some purposes.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be had.
+    fn connect(&mut self, network: &Network, listen: &[(EndpointBuf, &[Purpose])]) -> io::Result<()>;
+
+    /// By which handles wake its driver.
+    fn waker(&self) -> Waker;
+}
+
+impl<M: Machine> Place<M> for Host<M> {
+    fn machine(&mut self) -> &mut M {
+        Self::machine(self)
+    }
+
+    fn connect(&mut self, network: &Network, listen: &[(EndpointBuf, &[Purpose])]) -> io::Result<()> {
+        network.prepare(self, listen)
+    }
+
+    fn waker(&self) -> Waker {
+        Self::waker(self)
+    }
 }

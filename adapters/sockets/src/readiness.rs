@@ -17,11 +17,31 @@ const WAKE: Token = Token(usize::MAX);
 
 /// Has a driver call its application's commands soon, from another thread.
 #[derive(Clone, Debug)]
-pub struct Waker(Arc<mio::Waker>);
+pub struct Waker(std::task::Waker);
 
 impl Waker {
     /// Wakes the driver; if it does not sleep now, it does not sleep the next time.
     pub fn wake(&self) {
+        self.0.wake_by_ref();
+    }
+}
+
+impl From<std::task::Waker> for Waker {
+    /// For a driver of one's own.
+    fn from(waker: std::task::Waker) -> Self {
+        Self(waker)
+    }
+}
+
+/// Ends a wait of the operating system's.
+struct Alarm(mio::Waker);
+
+impl std::task::Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         // What could go wrong with it goes wrong with all that the driver does.
         let _ = self.0.wake();
     }
@@ -41,7 +61,8 @@ pub(crate) struct Readiness {
 impl Readiness {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker(Arc::new(mio::Waker::new(poll.registry(), WAKE)?));
+        let alarm = Arc::new(Alarm(mio::Waker::new(poll.registry(), WAKE)?));
+        let waker = Waker(alarm.into());
         Ok(Self { poll, events: Events::with_capacity(EVENTS), waker, ready: VecDeque::new(), is_ready: Vec::new() })
     }
 

@@ -12,7 +12,6 @@ use flume::Sender;
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure};
 use rserpool::wire::Policy;
 use rserpool::{AssociationId, Instant, Purpose};
-use rserpool_sockets::Host;
 use rserpool_transport::Options;
 
 pub use self::application::ElementApplication;
@@ -21,7 +20,7 @@ use crate::hub::{Answer, Hub};
 use crate::link::{Doorbell, Incoming, incoming};
 use crate::message::MAX_MESSAGE;
 use crate::network::Network;
-use crate::role::Role;
+use crate::role::{Place, Role};
 
 /// How many users and registrars it has at a time.
 const SESSIONS: usize = 4096;
@@ -132,17 +131,21 @@ impl Role for ElementOptions {
         Ok(PoolElement::new(self.config.clone()))
     }
 
-    fn start(self, now: Instant, host: &mut Host<ElementMachine>) -> io::Result<(ElementHandle, ElementApplication)> {
+    fn start(
+        self,
+        now: Instant,
+        place: &mut impl Place<ElementMachine>,
+    ) -> io::Result<(ElementHandle, ElementApplication)> {
         let transport = self.config.user_transport();
         let transport = transport.as_transport();
         let none = || io::Error::other("the element has no address at which users can come");
         let endpoint = rserpool::EndpointBuf::from_transport(&transport).ok_or_else(none)?;
-        self.network.prepare(host, &[(endpoint, &[Purpose::Asap, Purpose::Session])])?;
+        place.connect(&self.network, &[(endpoint, &[Purpose::Asap, Purpose::Session])])?;
         for registrar in self.registrars {
-            host.machine().add_registrar(registrar).map_err(io::Error::other)?;
+            place.machine().add_registrar(registrar).map_err(io::Error::other)?;
         }
-        host.machine().register(now);
-        let doorbell = Doorbell::new(host.waker());
+        place.machine().register(now);
+        let doorbell = Doorbell::new(place.waker());
         let (hub, commands) = Hub::new(&doorbell);
         let (sessions, delivery) = incoming(&doorbell);
         let application = ElementApplication::new(commands, doorbell, Arc::downgrade(&hub), delivery, self.listener);

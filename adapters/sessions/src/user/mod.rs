@@ -12,7 +12,6 @@ use flume::Sender;
 use rserpool::pool_user::{KnownElement, PoolUser, SessionId, SessionOptions, Target, Updates, UserConfig, UserEvent};
 use rserpool::wire::{PeIdentifier, PoolHandle};
 use rserpool::{EndpointBuf, Instant, Progress};
-use rserpool_sockets::Host;
 use rserpool_transport::Options;
 
 pub use self::application::UserApplication;
@@ -22,7 +21,7 @@ use crate::hub::{Answer, Hub};
 use crate::link::{Doorbell, Incoming, incoming};
 use crate::message::{MAX_MESSAGE, Message};
 use crate::network::Network;
-use crate::role::Role;
+use crate::role::{Place, Role};
 
 /// How many sessions and associations for messages to pools it has at a time, and how many elements it keeps of a pool.
 const SESSIONS: usize = 64;
@@ -210,12 +209,12 @@ impl Role for UserOptions {
         Ok(PoolUser::new(config))
     }
 
-    fn start(self, _now: Instant, host: &mut Host<UserMachine>) -> io::Result<(UserHandle, UserApplication)> {
-        self.network.prepare(host, &[])?;
+    fn start(self, _now: Instant, place: &mut impl Place<UserMachine>) -> io::Result<(UserHandle, UserApplication)> {
+        place.connect(&self.network, &[])?;
         for registrar in self.registrars {
-            host.machine().add_registrar(registrar).map_err(io::Error::other)?;
+            place.machine().add_registrar(registrar).map_err(io::Error::other)?;
         }
-        let doorbell = Doorbell::new(host.waker());
+        let doorbell = Doorbell::new(place.waker());
         let (hub, commands) = Hub::new(&doorbell);
         let (pool_events, delivery) = incoming(&doorbell);
         let application = UserApplication::new(commands, doorbell, delivery, self.listener);
