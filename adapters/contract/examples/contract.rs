@@ -48,7 +48,7 @@ fn element(args: &Args, number: u8, network: &str, registrars: &[u8]) -> Outcome
     let mut octets = network.split('.').map(str::parse);
     let mut next = || octets.next().ok_or("three octets, please");
     let network = [next()??, next()??, next()??];
-    let world = World::of(args.adapter, args.transport, network);
+    let world = World::of(args.adapter, args.transport, network)?;
     let _element = world.echo(number, registrars)?;
     println!("registered");
     std::thread::sleep(LIMIT);
@@ -62,7 +62,7 @@ fn run(args: &Args) -> Outcome<usize> {
     }
     let mut failed = 0;
     for (name, scenario) in ALL.iter().filter(|(name, _)| name.contains(&args.only)) {
-        let world = World::new(args.adapter, args.transport, std::env::current_exe()?);
+        let world = World::new(args.adapter, args.transport, std::env::current_exe()?)?;
         let start = Instant::now();
         let outcome = scenarios::run(*scenario, world);
         let milliseconds = start.elapsed().as_millis();

@@ -1,4 +1,4 @@
-//! Both adapters behind one face, which waits.
+//! All adapters behind one face, which waits.
 
 use std::io;
 use std::time::Duration;
@@ -10,8 +10,11 @@ use rserpool_blocking as blocking;
 use rserpool_blocking::{
     ElementOptions, ElementSessionEvent, Error, Message, PoolEvent, RegistrarOptions, UserOptions, UserSessionEvent,
 };
+use rserpool_sessions::ElementHandle;
 use rserpool_tokio as with_tokio;
 use tokio::runtime::Runtime;
+
+use crate::simulator::Simulator;
 
 /// Which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -20,6 +23,19 @@ pub enum Adapter {
     Blocking,
     /// For tasks.
     Tokio,
+    /// A network within the process, which loses datagrams.
+    Simulator,
+}
+
+/// An adapter at work.
+#[derive(Clone, Debug)]
+pub enum Runner {
+    /// For threads that wait.
+    Blocking,
+    /// For tasks.
+    Tokio,
+    /// A network within the process. Its handles are those for threads that wait.
+    Simulator(Simulator),
 }
 
 /// The runtime of all tokio handles.
@@ -80,10 +96,11 @@ impl Registrar {
     /// # Errors
     ///
     /// An address cannot be had.
-    pub fn start(adapter: Adapter, options: RegistrarOptions) -> io::Result<Self> {
-        let registrar = match adapter {
-            Adapter::Blocking => Self::Blocking(blocking::Registrar::start(options)?),
-            Adapter::Tokio => Self::Tokio(runtime().block_on(with_tokio::Registrar::start(options))?),
+    pub fn start(runner: &Runner, options: RegistrarOptions) -> io::Result<Self> {
+        let registrar = match runner {
+            Runner::Blocking => Self::Blocking(blocking::Registrar::start(options)?),
+            Runner::Tokio => Self::Tokio(runtime().block_on(with_tokio::Registrar::start(options))?),
+            Runner::Simulator(simulator) => Self::Blocking(simulator.start(options)?.0.into()),
         };
         call!(Registrar, &registrar, serving()).map_err(io::Error::other)?;
         Ok(registrar)
@@ -95,16 +112,23 @@ impl Registrar {
     }
 }
 
+impl From<ElementHandle> for Element {
+    fn from(handle: ElementHandle) -> Self {
+        Self::Blocking(handle.into())
+    }
+}
+
 impl Element {
     /// Starts one.
     ///
     /// # Errors
     ///
     /// An address cannot be had.
-    pub fn start(adapter: Adapter, options: ElementOptions) -> io::Result<Self> {
-        Ok(match adapter {
-            Adapter::Blocking => Self::Blocking(blocking::Element::start(options)?),
-            Adapter::Tokio => Self::Tokio(runtime().block_on(with_tokio::Element::start(options))?),
+    pub fn start(runner: &Runner, options: ElementOptions) -> io::Result<Self> {
+        Ok(match runner {
+            Runner::Blocking => Self::Blocking(blocking::Element::start(options)?),
+            Runner::Tokio => Self::Tokio(runtime().block_on(with_tokio::Element::start(options))?),
+            Runner::Simulator(simulator) => Self::Blocking(simulator.start(options)?.0.into()),
         })
     }
 
@@ -196,10 +220,11 @@ impl User {
     /// # Errors
     ///
     /// The operating system refuses.
-    pub fn start(adapter: Adapter, options: UserOptions) -> io::Result<Self> {
-        Ok(match adapter {
-            Adapter::Blocking => Self::Blocking(blocking::User::start(options)?),
-            Adapter::Tokio => Self::Tokio(runtime().block_on(with_tokio::User::start(options))?),
+    pub fn start(runner: &Runner, options: UserOptions) -> io::Result<Self> {
+        Ok(match runner {
+            Runner::Blocking => Self::Blocking(blocking::User::start(options)?),
+            Runner::Tokio => Self::Tokio(runtime().block_on(with_tokio::User::start(options))?),
+            Runner::Simulator(simulator) => Self::Blocking(simulator.start(options)?.0.into()),
         })
     }
 

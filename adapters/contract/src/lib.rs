@@ -2,4 +2,5 @@
 
 pub mod face;
 pub mod scenarios;
+pub mod simulator;
 pub mod world;

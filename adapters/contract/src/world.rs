@@ -16,7 +16,8 @@ use rserpool_blocking::{
     UserSessionEvent,
 };
 
-use crate::face::{Adapter, Client, Element, Registrar, Session, User};
+use crate::face::{Adapter, Client, Element, Registrar, Runner, Session, User};
+use crate::simulator::Simulator;
 
 /// What a scenario ends with: a text says what went wrong.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -59,24 +60,41 @@ pub struct World {
     pub over: Over,
     /// The first three octets of all addresses.
     network: [u8; 3],
+    /// What runs all that is there, at work.
+    runner: Runner,
     /// The program of elements that are killed.
     mortal: PathBuf,
 }
 
 impl World {
     /// A new one. `mortal` is the program of elements that are killed, this crate's example.
-    #[must_use]
-    pub fn new(adapter: Adapter, over: Over, mortal: PathBuf) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for a simulator.
+    pub fn new(adapter: Adapter, over: Over, mortal: PathBuf) -> std::io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed) + std::process::id() * 64;
         let [_, high, low, _] = (number << 8).to_be_bytes();
-        Self { adapter, over, network: [127, high | 0x80, low], mortal }
+        Ok(Self { adapter, over, network: [127, high | 0x80, low], runner: runner(adapter)?, mortal })
     }
 
     /// The world of another process.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for a simulator.
+    pub fn of(adapter: Adapter, over: Over, network: [u8; 3]) -> std::io::Result<Self> {
+        Ok(Self { adapter, over, network, runner: runner(adapter)?, mortal: PathBuf::new() })
+    }
+
+    /// The simulator, if it runs all that is there.
     #[must_use]
-    pub const fn of(adapter: Adapter, over: Over, network: [u8; 3]) -> Self {
-        Self { adapter, over, network, mortal: PathBuf::new() }
+    pub const fn simulator(&self) -> Option<&Simulator> {
+        match &self.runner {
+            Runner::Simulator(simulator) => Some(simulator),
+            Runner::Blocking | Runner::Tokio => None,
+        }
     }
 
     fn host(&self, number: u8, port: u16) -> SocketAddr {
@@ -132,7 +150,7 @@ impl World {
         config.max_time_no_response = Duration::from_millis(300);
         config.keep_alive_interval = Duration::from_secs(1);
         config.keep_alive_timeout = Duration::from_secs(1);
-        Ok(Registrar::start(self.adapter, options)?)
+        Ok(Registrar::start(&self.runner, options)?)
     }
 
     /// An element that has yet to register.
@@ -141,10 +159,14 @@ impl World {
     ///
     /// It cannot be started.
     pub fn element(&self, number: u8, registrars: &[u8]) -> Outcome<Element> {
+        Ok(Element::start(&self.runner, self.element_options(number, registrars)?)?)
+    }
+
+    fn element_options(&self, number: u8, registrars: &[u8]) -> Outcome<ElementOptions> {
         let config = ElementConfig::new(POOL.as_bytes(), PeIdentifier(number.into()), self.at(number))?;
         let mut options = ElementOptions::new(config, registrars.iter().map(|registrar| self.asap(*registrar)));
         options.network = self.connection();
-        Ok(Element::start(self.adapter, options)?)
+        Ok(options)
     }
 
     /// An element that sends back what comes, and is registered.
@@ -154,23 +176,24 @@ impl World {
     /// It cannot be started, or no registrar wants it.
     pub fn echo(&self, number: u8, registrars: &[u8]) -> Outcome<Element> {
         let element = self.element(number, registrars)?;
-        let server = element.another();
-        std::thread::spawn(move || {
-            // It stops serving when nobody has come for long; no scenario lasts as long.
-            while let Ok(Some(client)) = server.accept(3 * LIMIT) {
-                std::thread::spawn(move || echo(&client));
-            }
-        });
+        serve(&element);
         element.registered()?;
         Ok(element)
     }
 
-    /// The same in a process of its own, to be killed.
+    /// The same in a process of its own, or at a host of its own, to be killed.
     ///
     /// # Errors
     ///
     /// It cannot be started.
     pub fn mortal_echo(&self, number: u8, registrars: &[u8]) -> Outcome<Mortal> {
+        if let Some(simulator) = self.simulator() {
+            let (handle, host) = simulator.start(self.element_options(number, registrars)?)?;
+            let element = Element::from(handle);
+            serve(&element);
+            element.registered()?;
+            return Ok(Mortal::Host(simulator.clone(), host));
+        }
         let mut command = Command::new(&self.mortal);
         let [a, b, c] = self.network;
         command.args(["--adapter", &name(self.adapter), "--transport", &name(self.over)]);
@@ -178,7 +201,7 @@ impl World {
         command.args(registrars.iter().map(u8::to_string));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
-        let mortal = Mortal(child);
+        let mortal = Mortal::Process(child);
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         if line.trim() != "registered" {
@@ -221,7 +244,7 @@ impl World {
         let mut options = UserOptions::default();
         options.registrars = registrars.iter().map(|registrar| self.asap_for_users(*registrar)).collect();
         options.network = self.connection();
-        Ok(User::start(self.adapter, options)?)
+        Ok(User::start(&self.runner, options)?)
     }
 }
 
@@ -231,28 +254,51 @@ pub fn name(value: impl clap::ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A process that is killed.
+/// An element that is killed.
 #[derive(Debug)]
-pub struct Mortal(Child);
+pub enum Mortal {
+    /// A process.
+    Process(Child),
+    /// A host of a simulator.
+    Host(Simulator, usize),
+}
 
 impl Mortal {
-    /// SIGKILL.
-    ///
-    /// # Errors
-    ///
-    /// There is no such process.
-    pub fn kill(mut self) -> Outcome {
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(())
+    /// SIGKILL, or its like.
+    pub fn kill(self) {
+        drop(self);
     }
 }
 
 impl Drop for Mortal {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        match self {
+            Self::Process(child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            Self::Host(simulator, host) => simulator.kill(*host),
+        }
     }
+}
+
+/// Has an element send back what comes.
+fn serve(element: &Element) {
+    let server = element.another();
+    std::thread::spawn(move || {
+        // It stops serving when nobody has come for long; no scenario lasts as long.
+        while let Ok(Some(client)) = server.accept(3 * LIMIT) {
+            std::thread::spawn(move || echo(&client));
+        }
+    });
+}
+
+fn runner(adapter: Adapter) -> std::io::Result<Runner> {
+    Ok(match adapter {
+        Adapter::Blocking => Runner::Blocking,
+        Adapter::Tokio => Runner::Tokio,
+        Adapter::Simulator => Runner::Simulator(Simulator::new(7)?),
+    })
 }
 
 /// Sends back what comes until the user has gone.

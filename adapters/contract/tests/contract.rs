@@ -19,7 +19,8 @@ fn keeps_the_contract(adapter: Adapter, over: Over) {
         .iter()
         .filter_map(|(name, scenario)| {
             let world = World::new(adapter, over, example());
-            run(*scenario, world).err().map(|error| format!("{name}: {error}"))
+            let outcome = world.map_err(|error| error.to_string()).and_then(|world| run(*scenario, world));
+            outcome.err().map(|error| format!("{name}: {error}"))
         })
         .collect();
     assert!(failures.is_empty(), "{failures:#?}");
@@ -43,4 +44,9 @@ fn the_blocking_adapter_keeps_the_contract_with_users_over_tcp() {
 #[test]
 fn the_tokio_adapter_keeps_the_contract_with_users_over_tcp() {
     keeps_the_contract(Adapter::Tokio, Over::Tcp);
+}
+
+#[test]
+fn the_simulator_keeps_the_contract_over_sctp_over_udp_that_loses_datagrams() {
+    keeps_the_contract(Adapter::Simulator, Over::SctpOverUdp);
 }

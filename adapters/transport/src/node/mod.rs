@@ -333,6 +333,8 @@ impl<M: Machine> Node<M> {
         self.handles.clear();
         self.names.clear();
         self.inboxes.clear();
+        // Whatever a round had left, there is no machine to tell any more.
+        self.unfinished = false;
         while self.transport.poll_event().is_some() {}
     }
 
