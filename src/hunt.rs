@@ -91,7 +91,7 @@ pub(crate) struct Hunt<const REGISTRARS: usize> {
     attempts: Vec<(AssociationId, u16), MAX_ATTEMPTS>,
     stage: Stage,
     t5: Duration,
-    /// When the last home was found.
+    /// When the last home was found, if it has not shown since that it serves.
     found: Option<Instant>,
     /// How long the last pause was, if homes were lost so soon that there was one.
     pause: Duration,
@@ -193,6 +193,11 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.next = if last { 0 } else { index + 1 };
         act(HuntAction::Open { association, endpoint: &registrar.endpoint });
         true
+    }
+
+    /// The home has given what was asked for: if it is lost now, another one is looked for at once.
+    pub(crate) fn home_serves(&mut self) {
+        self.found = None;
     }
 
     /// Whether the association is one of the hunt's; if so the hunt is over and it is the home now (SH3, SH6).

@@ -133,6 +133,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             _ if pool.is_updated() => {}
             _ => return,
         }
+        self.hunt.home_serves();
         match response.error {
             Some(causes) => {
                 let cause = causes.first().map(|cause| cause.code);

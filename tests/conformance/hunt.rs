@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::wire::asap::message_type;
-use rserpool::wire::{PayloadProtocol, PeIdentifier, TransportUse};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
 
 use crate::network::{Network, cluster};
@@ -182,6 +182,24 @@ fn who_loses_its_home_registers_with_a_different_one() {
     assert!(net.is_serving(registrars[0]));
     assert_eq!(net.table(registrars[1]), [(1, 0x101)]);
     assert_eq!(net.events(element, "HomeLost").len(), 1);
+}
+
+#[test]
+fn a_registrar_that_has_served_is_replaced_at_once_when_it_is_lost() {
+    let (mut net, registrars) = cluster(2);
+    let element = net.element("pool", 1, &registrars);
+    let user = net.user(&[registrars[0], registrars[1]]);
+    net.run(SECOND);
+    net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
+    net.run(SECOND);
+    assert_eq!(net.events(user, "Resolved").len(), 1);
+    net.restart_registrar(registrars[0], &[]);
+    net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
+    // Messages take a few milliseconds here, a pause between hunts is 200.
+    net.run(Duration::from_millis(100));
+    assert_eq!(net.events(user, "HomeLost").len(), 1);
+    assert_eq!(net.events(user, "Resolved").len(), 2);
+    assert_eq!(net.events(element, "Registered").len(), 2);
 }
 
 /// An element that has registered, the registrar, and three more that do not answer from now on.
