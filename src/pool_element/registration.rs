@@ -158,7 +158,6 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             return;
         }
         self.attempts = 0;
-        self.hunt.home_serves();
         self.state = State::Registered { home, t4: now + self.config.t4_reregistration() };
         self.event(Record::Registered { home: self.home });
     }
