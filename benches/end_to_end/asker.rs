@@ -106,7 +106,8 @@ struct Asker {
     asked: Vec<VecDeque<Instant>>,
     answers: u64,
     latencies: Vec<u32>,
-    length: usize,
+    /// The last answer.
+    answer: Vec<u8>,
     octets: Vec<u8>,
 }
 
@@ -128,7 +129,8 @@ impl Asker {
         if octets[0] == message_type::REGISTRATION_RESPONSE {
             assert_eq!(octets[1], 0, "a registration was rejected");
         }
-        self.length = octets.len();
+        self.answer.clear();
+        self.answer.extend_from_slice(octets);
         self.answers += 1;
         self.latencies.push(now.since(since).as_micros() as u32);
         match &mut self.mode {
@@ -220,8 +222,8 @@ pub(crate) struct Asked {
     /// Answers a second.
     pub(crate) rate: f64,
     pub(crate) answers: u64,
-    /// How long an answer is.
-    pub(crate) length: usize,
+    /// The last of them.
+    pub(crate) answer: Vec<u8>,
     /// Microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
 }
@@ -246,7 +248,7 @@ impl Client {
             asked: vec![VecDeque::new(); count],
             answers: 0,
             latencies: Vec::new(),
-            length: 0,
+            answer: Vec::new(),
             octets: Vec::new(),
         };
         for _ in 0..AT_A_TIME {
@@ -329,12 +331,12 @@ impl Client {
         }
         let taken = self.driver.now().since(start);
         let asker = self.asker();
-        let (answers, length) = (asker.answers, asker.length);
+        let (answers, answer) = (asker.answers, asker.answer.clone());
         let mut latencies = std::mem::take(&mut asker.latencies);
         asker.mode = Mode::Wait;
         self.turn_until(|asker| asker.asked.iter().all(VecDeque::is_empty))?;
         latencies.sort_unstable();
-        Ok(Asked { rate: answers as f64 / taken.as_secs_f64(), answers, length, latencies })
+        Ok(Asked { rate: answers as f64 / taken.as_secs_f64(), answers, answer, latencies })
     }
 
     /// Asks nothing, and answers what has to be answered.

@@ -1,5 +1,5 @@
 //! End to end on loopback, over SCTP over UDP: a registrar in a process of its own, asked as fast as it answers and at half that
-//! rate, and beside it in the same run an echo that sends as many octets and does nothing else; memory and idling of ten thousand
+//! rate, and beside it in the same run an echo that sends the same octets and does nothing else; memory and idling of ten thousand
 //! associations; what goes through a session; how long failovers take.
 //!
 //! ```text
@@ -78,7 +78,7 @@ fn measure(client: &mut Client, server: &Server, what: What, time: Duration, row
     let half = client.ask_at(what, asked.rate / 2.0, time)?;
     let percentile = |share: f64| half.latencies[((half.latencies.len() - 1) as f64 * share) as usize];
     Ok(Row {
-        length: asked.length,
+        answer: asked.answer,
         rate: asked.rate,
         user: (after.0 - before.0) as f64 / asked.answers as f64,
         all: (after.1 - before.1) as f64 / asked.answers as f64,
@@ -87,14 +87,21 @@ fn measure(client: &mut Client, server: &Server, what: What, time: Duration, row
     })
 }
 
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
 fn rates(report: &mut Report, counts: &[usize], time: Duration) -> Result<(), Error> {
     let remote = EndpointBuf::from(SocketAddr::new(SERVER.into(), 3863));
     for associations in counts.iter().copied() {
         for what in [What::Resolutions, What::Registrations] {
-            let mut length = 0;
+            let mut answer = Vec::new();
             for kind in ["registrar", "echo"] {
                 for adapter in ["blocking", "tokio"] {
-                    let name = if kind == "echo" { format!("echo-{length}") } else { kind.to_owned() };
+                    let name = match kind {
+                        "echo" => format!("echo-{}", hexadecimal(&answer)),
+                        kind => kind.to_owned(),
+                    };
                     let server = Server::start(adapter, &name);
                     let mut client = Client::new(remote.clone(), CLIENT, associations.max(ITEMS), false)?;
                     if kind == "registrar" {
@@ -103,7 +110,7 @@ fn rates(report: &mut Report, counts: &[usize], time: Duration) -> Result<(), Er
                     client.use_only(associations);
                     let row = Row { what: what.name(), server: kind, adapter, associations, ..Row::default() };
                     let row = measure(&mut client, &server, what, time, row)?;
-                    length = row.length;
+                    answer.clone_from(&row.answer);
                     report.row(row);
                 }
             }

@@ -7,8 +7,8 @@ pub(crate) struct Row {
     pub(crate) server: &'static str,
     pub(crate) adapter: &'static str,
     pub(crate) associations: usize,
-    /// How long an answer is.
-    pub(crate) length: usize,
+    /// The last answer.
+    pub(crate) answer: Vec<u8>,
     /// Answers a second.
     pub(crate) rate: f64,
     /// Microseconds of the server's processor time an answer, in user mode and in all.
@@ -30,7 +30,8 @@ impl Report {
     }
 
     pub(crate) fn row(&mut self, row: Row) {
-        let Row { what, server, adapter, associations, length, rate, user, all, percentiles: [p50, p99, p999] } = row;
+        let Row { what, server, adapter, associations, rate, user, all, .. } = row;
+        let ([p50, p99, p999], length) = (row.percentiles, row.answer.len());
         if self.json {
             println!(
                 "{{\"what\":\"{what}\",\"server\":\"{server}\",\"adapter\":\"{adapter}\",\"associations\":{associations},\

@@ -14,11 +14,10 @@ use rserpool_blocking::{Application, ElementOptions, Listen, Options, RegistrarO
 
 use crate::{SERVER, asap, element_at, enrp};
 
-/// Sends an answer of fixed length to each message.
+/// Sends the same answer to each message.
 struct Echo {
-    length: usize,
+    answer: Vec<u8>,
     answers: VecDeque<AssociationId>,
-    octets: Vec<u8>,
 }
 
 impl Machine for Echo {
@@ -32,8 +31,7 @@ impl Machine for Echo {
 
     fn poll_action(&mut self) -> Option<Action<'_, ()>> {
         let association = self.answers.pop_front()?;
-        self.octets.resize(self.length, 0x55);
-        let message = OutgoingMessage { protocol: PayloadProtocol::ASAP, ..OutgoingMessage::new(&self.octets) };
+        let message = OutgoingMessage { protocol: PayloadProtocol::ASAP, ..OutgoingMessage::new(&self.answer) };
         Some(Action::Send { association, message })
     }
 
@@ -113,6 +111,11 @@ fn registrar(number: u8) {
     std::thread::sleep(Duration::from_secs(3600));
 }
 
+fn octets(hexadecimal: &str) -> Vec<u8> {
+    let (pairs, _) = hexadecimal.as_bytes().as_chunks::<2>();
+    pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 /// What a process does that [`Server::start`] has started.
 pub(crate) fn serve(adapter: &str, kind: &str) {
     let mut config = RegistrarConfig::new(SocketAddr::new(SERVER.into(), 9901), 1);
@@ -120,9 +123,7 @@ pub(crate) fn serve(adapter: &str, kind: &str) {
         (rates.resolutions, rates.registrations) = (u32::MAX, u32::MAX);
     }
     match kind.split_once('-') {
-        Some(("echo", length)) => {
-            run(adapter, Echo { length: length.parse().unwrap(), answers: <_>::default(), octets: Vec::new() });
-        }
+        Some(("echo", hexadecimal)) => run(adapter, Echo { answer: octets(hexadecimal), answers: VecDeque::new() }),
         Some(("element", number)) => element(adapter, number.parse().unwrap()),
         Some(("registrar", number)) => registrar(number.parse().unwrap()),
         _ => run(adapter, Registrar::new(config)),

@@ -190,7 +190,7 @@ fn a_registrar_that_has_answered_is_replaced_at_once_when_it_is_lost() {
     net.element("pool", 1, &registrars);
     let user = net.user(&registrars);
     net.run(SECOND);
-    let mut ask = |net: &mut Network| {
+    let ask = |net: &mut Network| {
         net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
     };
     ask(&mut net);
