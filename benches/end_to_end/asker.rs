@@ -35,7 +35,7 @@ impl What {
     }
 }
 
-fn encode(body: Body<'_>) -> Vec<u8> {
+pub(crate) fn encode(body: Body<'_>) -> Vec<u8> {
     let message = Message::from(body);
     let mut octets = vec![0; message.encoded_len()];
     message.encode(&mut octets).unwrap();
@@ -46,12 +46,12 @@ fn resolution() -> Vec<u8> {
     encode(Body::HandleResolution(HandleResolution { pool_handle: POOL, send_updates: false, items: None }))
 }
 
-fn identifier(place: usize) -> PeIdentifier {
+pub(crate) fn identifier(place: usize) -> PeIdentifier {
     PeIdentifier(place as u32 + 1)
 }
 
 /// A registration of the element that belongs to an association.
-fn registration(place: usize, address: IpAddr) -> Vec<u8> {
+pub(crate) fn registration(place: usize, address: IpAddr) -> Vec<u8> {
     let addresses = [address];
     let transport = Transport::sctp(10_000 + place as u16, TransportUse::DataPlusControl, &addresses);
     let pool_element = PoolElement {

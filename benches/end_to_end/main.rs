@@ -6,10 +6,11 @@
 //! cargo bench --bench end_to_end                     # tables, and docs/end_to_end.svg
 //! cargo bench --bench end_to_end -- --json           # a line a figure
 //! cargo bench --bench end_to_end -- --quick          # or --associations 1000, or --only kills
+//! cargo bench --bench end_to_end -- --only soak --soak-minutes 20 --soak-virtual-hours 24
 //! cargo bench --bench end_to_end -- --server sctp://10.10.0.1:3863 --process PID
 //! ```
 //!
-//! The last asks a registrar that somebody else has started, over the kernel's SCTP.
+//! The last but one fails if memory grows; the last asks a registrar that somebody else has started, over the kernel's SCTP.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +26,7 @@ mod plot;
 mod report;
 mod server;
 mod sessions;
+mod soak;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -198,6 +200,13 @@ fn main() -> Result<(), Error> {
     }
     if wanted("kills") {
         kills(&mut report, if quick { 10 } else { 50 })?;
+    }
+    // Only if asked for: they take as long as they say.
+    if let Some(minutes) = arguments.value("--soak-minutes") {
+        soak::real(&report, given.unwrap_or(10_000), minutes.parse()?)?;
+    }
+    if let Some(hours) = arguments.value("--soak-virtual-hours") {
+        soak::in_virtual_time(&report, given.unwrap_or(1_000), hours.parse()?)?;
     }
     if !quick && only.is_none() && given.is_none() {
         plot::draw(&report)?;

@@ -130,6 +130,13 @@ pub(crate) fn serve(adapter: &str, kind: &str) {
     }
 }
 
+/// A process's memory, in octets.
+pub(crate) fn resident(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// A server in a process of its own, or somebody else's process.
 pub(crate) struct Server {
     child: Option<Child>,
@@ -161,9 +168,7 @@ impl Server {
     }
 
     pub(crate) fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.number)).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        resident(&self.number.to_string())
     }
 
     /// SIGKILL.
