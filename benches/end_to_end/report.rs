@@ -60,4 +60,14 @@ impl Report {
             println!("{name} ({count}): {value:.1}");
         }
     }
+
+    /// One number after the other.
+    pub(crate) fn series(&self, name: &str, values: impl Iterator<Item = u64>) {
+        let values: Vec<String> = values.map(|value| value.to_string()).collect();
+        if self.json {
+            println!("{{\"series\":\"{name}\",\"values\":[{}]}}", values.join(","));
+        } else {
+            println!("{name}: {}", values.join(" "));
+        }
+    }
 }

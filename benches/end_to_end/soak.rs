@@ -192,6 +192,7 @@ fn judge(report: &Report, name: &str, samples: &[u64]) -> Result<(), Error> {
     let (first, last) = (samples[samples.len() / 4], samples[samples.len() - 1]);
     report.figure(&format!("{name}_megabytes_after_a_quarter"), samples.len(), first as f64 / 1e6);
     report.figure(&format!("{name}_megabytes_at_most_since"), samples.len(), quarter.max().unwrap_or(0) as f64 / 1e6);
+    report.series(&format!("{name}_kilobytes"), samples.iter().map(|octets| octets / 1000));
     report.figure(&format!("{name}_megabytes_at_the_end"), samples.len(), last as f64 / 1e6);
     if last as f64 > first as f64 * GROWTH {
         return Err(format!("{name}: memory has grown: {samples:?}").into());
