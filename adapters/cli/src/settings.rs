@@ -33,6 +33,7 @@ enum Place<'a> {
     Small(&'a mut u8),
     Count(&'a mut u32),
     Size(&'a mut usize),
+    Port(&'a mut Option<u16>),
 }
 
 type Places<'a> = Vec<(&'static str, Place<'a>)>;
@@ -53,6 +54,7 @@ fn apply(settings: &[Setting], mut places: Places<'_>) -> Result<(), Failure> {
             }
             Place::Small(place) => **place = value.parse().map_err(|_| number("a number from 0 to 255"))?,
             Place::Count(place) => **place = value.parse().map_err(|_| number("a number"))?,
+            Place::Port(place) => **place = Some(value.parse().map_err(|_| number("a port"))?),
             Place::Size(place) => **place = value.parse().map_err(|_| number("a number"))?,
         }
     }
@@ -68,6 +70,7 @@ fn sctp(sctp: &mut SctpConfig) -> Places<'_> {
         ("sctp-max-init-retransmits", Place::Count(&mut sctp.max_init_retransmissions)),
         ("sctp-hb-interval", Place::Time(&mut sctp.heartbeat_interval)),
         ("sctp-control-hb-interval", Place::Time(&mut sctp.control_heartbeat_interval)),
+        ("sctp-remote-udp-port", Place::Port(&mut sctp.remote_udp_port)),
         ("sctp-max-associations", Place::Size(&mut sctp.limits.associations)),
         ("sctp-max-associations-per-address", Place::Size(&mut sctp.limits.associations_per_address)),
     ]

@@ -26,6 +26,9 @@ pub struct SctpConfig {
     pub control_heartbeat_interval: Duration,
     /// For how long an acknowledgement may wait for company. Default 20 ms.
     pub delayed_acknowledgement: Duration,
+    /// For the kernel's SCTP: the UDP port that packets go to, if they are to go over UDP (RFC 6951). What comes over UDP comes to the
+    /// kernel's own port (`net.sctp.udp_port`). Default: none.
+    pub remote_udp_port: Option<u16>,
     /// The largest SCTP packet, in octets, without UDP and IP headers. Default 1,400.
     pub packet_size: usize,
     /// The largest message, in octets. Default 256 KiB.
@@ -63,6 +66,7 @@ impl Default for SctpConfig {
             heartbeat_interval: Duration::from_secs(1),
             control_heartbeat_interval: Duration::from_secs(30),
             delayed_acknowledgement: Duration::from_millis(20),
+            remote_udp_port: None,
             packet_size: 1_400,
             message_size: 256 * 1024,
             send_buffer: 1024 * 1024,

@@ -2,6 +2,7 @@
 //! number.
 
 mod notification;
+mod options;
 mod queue;
 mod sys;
 
@@ -15,7 +16,7 @@ use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpo
 use rserpool_transport::{DirectHandle, Event, News, Peer, Reading, SctpConfig, SendError, Undelivered};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use self::notification::{Notification, Number, received_info, send_info, u32_at};
+use self::notification::{Notification, Number, received_info, send_info};
 use self::queue::{Item, Queue};
 
 /// The largest piece of a message that is read at a time.
@@ -25,25 +26,11 @@ const BURST: usize = 256;
 /// How many associations may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-// Socket options of Linux.
-const RTOINFO: i32 = 0;
-const ASSOCINFO: i32 = 1;
-const INITMSG: i32 = 2;
-const NODELAY: i32 = 3;
-const PEER_ADDR_PARAMS: i32 = 9;
-const RECVRCVINFO: i32 = 32;
-const BINDX_ADD: i32 = 100;
-const GET_PEER_ADDRS: i32 = 108;
-const EVENT: i32 = 127;
-
 /// SCTP_SNDINFO, a control message.
 const SNDINFO: i32 = 2;
 /// Flags that end an association.
 const ABORT: u16 = 4;
 const EOF: u16 = 0x200;
-/// SCTP_FUTURE_ASSOC.
-const FUTURE: Number = 0;
-
 /// In a message's context: whether it may go to another element.
 const FAILOVER_FORBIDDEN: u32 = 1;
 
@@ -86,6 +73,8 @@ pub(crate) struct KernelSctp {
     by_handle: HashMap<DirectHandle, (usize, Number)>,
     /// Parts of messages that are not whole yet.
     parts: HashMap<(usize, Number), Vec<u8>>,
+    /// Which of a peer's addresses is to be used as long as it can be, by the association that is being opened to it.
+    primaries: HashMap<DirectHandle, SocketAddr>,
     /// What the kernel has no room for.
     queues: HashMap<(usize, Number), Queue>,
     /// Sockets that nobody waits for yet.
@@ -101,48 +90,6 @@ impl std::fmt::Debug for KernelSctp {
     }
 }
 
-/// Addresses as the kernel wants them in a row.
-fn packed(addresses: &[IpAddr], port: u16) -> Vec<u8> {
-    let mut octets = Vec::new();
-    for address in addresses {
-        match address {
-            IpAddr::V4(v4) => {
-                octets.extend((libc::AF_INET as u16).to_ne_bytes());
-                octets.extend(port.to_be_bytes());
-                octets.extend(v4.octets());
-                octets.extend([0; 8]);
-            }
-            IpAddr::V6(v6) => {
-                octets.extend((libc::AF_INET6 as u16).to_ne_bytes());
-                octets.extend(port.to_be_bytes());
-                octets.extend([0; 4]);
-                octets.extend(v6.octets());
-                octets.extend([0; 4]);
-            }
-        }
-    }
-    octets
-}
-
-/// Addresses out of such a row, and the port that they share.
-fn unpacked(mut octets: &[u8], count: usize) -> (Vec<IpAddr>, u16) {
-    let (mut addresses, mut port) = (Vec::new(), 0);
-    for _ in 0..count {
-        let Some(([family0, family1, high, low], _)) = octets.split_first_chunk() else { break };
-        let family = i32::from(u16::from_ne_bytes([*family0, *family1]));
-        port = u16::from_be_bytes([*high, *low]);
-        let address = |at: usize| octets.get(at..);
-        let (address, length) = if family == libc::AF_INET {
-            (address(4).and_then(|octets| Some(IpAddr::from(*octets.first_chunk::<4>()?))), 16)
-        } else {
-            (address(8).and_then(|octets| Some(IpAddr::from(*octets.first_chunk::<16>()?).to_canonical())), 28)
-        };
-        addresses.extend(address);
-        octets = octets.get(length..).unwrap_or_default();
-    }
-    (addresses, port)
-}
-
 impl KernelSctp {
     /// No sockets yet.
     pub(crate) fn new(config: SctpConfig) -> Self {
@@ -152,6 +99,7 @@ impl KernelSctp {
             associations: HashMap::new(),
             by_handle: HashMap::new(),
             parts: HashMap::new(),
+            primaries: HashMap::new(),
             queues: HashMap::new(),
             new: VecDeque::new(),
             events: VecDeque::new(),
@@ -186,7 +134,7 @@ impl KernelSctp {
         let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))?;
         socket.set_nonblocking(true)?;
-        self.configure(&socket, purposes)?;
+        options::configure(&socket, &self.config, purposes)?;
         let mut addresses = addresses.iter();
         if let Some(first) = addresses.next() {
             socket.bind(&SockAddr::from(SocketAddr::new(*first, port)))?;
@@ -194,7 +142,7 @@ impl KernelSctp {
         let others: Vec<IpAddr> = addresses.copied().collect();
         if !others.is_empty() {
             let port = socket.local_addr()?.as_socket().map_or(port, |local| local.port());
-            sys::set_option(&socket, BINDX_ADD, &packed(&others, port))?;
+            options::add_addresses(&socket, &others, port)?;
         }
         Ok((socket, is_v4))
     }
@@ -215,43 +163,6 @@ impl KernelSctp {
         };
         self.new.push_back(place);
         place
-    }
-
-    fn configure(&self, socket: &Socket, purposes: &[Purpose]) -> io::Result<()> {
-        let millis = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).to_ne_bytes();
-        let (config, future) = (&self.config, FUTURE.to_ne_bytes());
-        sys::set_option(socket, NODELAY, &1_i32.to_ne_bytes())?;
-        sys::set_option(socket, RECVRCVINFO, &1_i32.to_ne_bytes())?;
-        let rto = [future, millis(config.rto_initial), millis(config.rto_max), millis(config.rto_min)].concat();
-        sys::set_option(socket, RTOINFO, &rto)?;
-        // struct sctp_initmsg: two numbers of streams, attempts, the longest time-out.
-        let attempts = u16::try_from(config.max_init_retransmissions).unwrap_or(u16::MAX);
-        let timeout = u16::try_from(config.rto_max.as_millis()).unwrap_or(u16::MAX);
-        let init: Vec<u8> = [0, 0, attempts, timeout].into_iter().flat_map(u16::to_ne_bytes).collect();
-        sys::set_option(socket, INITMSG, &init)?;
-        // struct sctp_assocparams: association, retransmissions, and what is not set here.
-        let retransmissions = u16::try_from(config.max_retransmissions).unwrap_or(u16::MAX);
-        let association = [&future[..], &retransmissions.to_ne_bytes(), &[0; 14]].concat();
-        sys::set_option(socket, ASSOCINFO, &association)?;
-        // struct sctp_paddrparams: association, an address of 128 octets, heartbeat's interval, retransmissions of a path,
-        // path MTU, delay of acknowledgements, flags (1: heartbeats), flow label, DSCP.
-        let mut path = [0; 156];
-        let interval = millis(config.heartbeat_interval_for(purposes));
-        let parts = interval.into_iter().chain(retransmissions.to_ne_bytes());
-        for (place, octet) in path.iter_mut().skip(132).zip(parts) {
-            *place = octet;
-        }
-        for (place, octet) in path.iter_mut().skip(146).zip(1_u32.to_ne_bytes()) {
-            *place = octet;
-        }
-        sys::set_option(socket, PEER_ADDR_PARAMS, &path)?;
-        // What is to be told: changes of associations, and messages that were not delivered.
-        for event in [0x8001_u16, 0x800d] {
-            let subscription = [&future[..], &event.to_ne_bytes(), &[1, 0]].concat();
-            sys::set_option(socket, EVENT, &subscription)?;
-        }
-        socket.set_send_buffer_size(config.send_buffer)?;
-        Ok(())
     }
 
     /// The next socket that nobody waits for yet, by its place.
@@ -281,12 +192,16 @@ impl KernelSctp {
             }
         };
         let endpoint = self.endpoints.get_mut(place)?;
-        match sys::connect(endpoint.socket.as_ref()?, &packed(remote.addresses, remote.port)) {
+        match sys::connect(endpoint.socket.as_ref()?, &options::packed(remote.addresses, remote.port)) {
             Ok(number) => {
                 if endpoint.lease == Lease::Free(purpose) {
                     endpoint.lease = Lease::Taken(purpose);
                 }
-                Some(self.add(place, number, Standing::Opening))
+                let handle = self.add(place, number, Standing::Opening);
+                if let [first, _, ..] = remote.addresses {
+                    self.primaries.insert(handle, SocketAddr::new(*first, remote.port));
+                }
+                Some(handle)
             }
             Err(error) => {
                 tracing::debug!(%remote, %error, "cannot open an association");
@@ -308,6 +223,7 @@ impl KernelSctp {
         self.queues.remove(&(place, number));
         let (handle, standing) = self.associations.remove(&(place, number))?;
         self.by_handle.remove(&handle);
+        self.primaries.remove(&handle);
         Some((handle, standing))
     }
 
@@ -540,6 +456,12 @@ impl KernelSctp {
                     Some((association, standing @ Standing::Opening)) => {
                         *standing = Standing::Open;
                         let association = *association;
+                        // Without, it is the one that the peer has answered from.
+                        if let Some(primary) = self.primaries.remove(&association)
+                            && let Some(socket) = self.socket(place)
+                        {
+                            let _ = options::set_primary(socket, number, primary);
+                        }
                         self.events.push_back(Event { association, news: News::Opened(peer) });
                     }
                     Some(_) => {}
@@ -558,6 +480,11 @@ impl KernelSctp {
             Notification::Lost(number) => self.ended(place, number, CloseReason::Lost),
             Notification::Over(number) => self.ended(place, number, CloseReason::Shutdown),
             Notification::CannotStart(number) => self.ended(place, number, CloseReason::Lost),
+            Notification::Path { number, address, state } => {
+                if let Some((association, _)) = self.associations.get(&(place, number)) {
+                    tracing::info!(event = "path", association = association.0, %address, state, "a peer's address");
+                }
+            }
             Notification::SendFailed { number, protocol, stream, delivery, context, progress, octets } => {
                 let Some((association, _)) = self.associations.get(&(place, number)).copied() else { return };
                 let is_forbidden = context & FAILOVER_FORBIDDEN != 0;
@@ -587,19 +514,7 @@ impl KernelSctp {
 
     /// The peer's addresses and port.
     fn peer(&self, place: usize, number: Number) -> Peer {
-        let mut value = [0; 2_048];
-        if let Some(question) = value.first_chunk_mut::<4>() {
-            *question = number.to_ne_bytes();
-        }
-        let addresses = self.socket(place).map(|socket| sys::option(socket, GET_PEER_ADDRS, &mut value));
-        let (addresses, port) = match addresses {
-            // struct sctp_getaddrs: association, how many, the addresses.
-            Some(Ok(length)) => {
-                let count = u32_at(&value, 4).unwrap_or(0) as usize;
-                unpacked(value.get(8..length).unwrap_or_default(), count)
-            }
-            _ => (Vec::new(), 0),
-        };
+        let (addresses, port) = self.socket(place).map(|socket| options::peer(socket, number)).unwrap_or_default();
         Peer { protocol: rserpool::Protocol::Sctp, addresses, port }
     }
 }

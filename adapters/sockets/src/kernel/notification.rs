@@ -1,7 +1,11 @@
 //! What the kernel tells of associations (RFC 6458 §6.1), out of octets in the machine's own order.
 
+use std::net::IpAddr;
+
 use rserpool::wire::PayloadProtocol;
 use rserpool::{Delivery, Progress};
+
+use super::options::unpacked;
 
 /// A kernel's name for an association of a socket.
 pub(super) type Number = i32;
@@ -16,6 +20,12 @@ pub(super) enum Notification<'a> {
     Over(Number),
     /// It did not come to be.
     CannotStart(Number),
+    /// One of the peer's addresses can be reached, or cannot any more.
+    Path {
+        number: Number,
+        address: IpAddr,
+        state: &'static str,
+    },
     SendFailed {
         number: Number,
         protocol: PayloadProtocol,
@@ -28,6 +38,7 @@ pub(super) enum Notification<'a> {
 }
 
 const ASSOC_CHANGE: u16 = 0x8001;
+const PEER_ADDR_CHANGE: u16 = 0x8002;
 const SEND_FAILED_EVENT: u16 = 0x800d;
 
 /// SCTP_DATA_SENT.
@@ -63,6 +74,20 @@ impl<'a> Notification<'a> {
                     _ => return None,
                 })
             }
+            // struct sctp_paddr_change: type, flags, length, an address of 128 octets, state, error, association.
+            PEER_ADDR_CHANGE => Some(Self::Path {
+                address: *unpacked(octets.get(8..136)?, 1).0.first()?,
+                state: match u32_at(octets, 136)? {
+                    0 => "available",
+                    1 => "unreachable",
+                    2 => "removed",
+                    3 => "added",
+                    4 => "primary",
+                    5 => "confirmed",
+                    _ => "potentially failed",
+                },
+                number: number_at(octets, 144)?,
+            }),
             // struct sctp_send_failed_event: type, flags, length, error, struct sctp_sndinfo, association, the message.
             SEND_FAILED_EVENT => Some(Self::SendFailed {
                 progress: if u16_at(octets, 2)? & SENT == 0 { Progress::Unsent } else { Progress::Unacknowledged },
