@@ -51,6 +51,7 @@ scenarios![
     who_sends_more_than_the_element_receives_waits_and_nothing_is_lost,
     who_sends_more_than_the_user_receives_waits_and_nothing_is_lost,
     what_was_sent_before_a_session_is_dropped_arrives,
+    an_element_that_is_dropped_ends_though_somebody_waits_to_be_accepted,
     all_can_be_shut_down_in_every_state,
     garbage_does_no_harm,
 ];
@@ -339,6 +340,24 @@ fn what_was_sent_before_a_session_is_dropped_arrives(world: &World) -> Outcome {
     check(client.receive(LIMIT)?.is_none(), "something comes behind the end")?;
     let result = client.send("too late");
     check(result == Err(Error::Ended), format_args!("{result:?}"))
+}
+
+fn an_element_that_is_dropped_ends_though_somebody_waits_to_be_accepted(world: &World) -> Outcome {
+    let (_registrar, element, user, session) = world.waiting()?;
+    session.send("is anybody there?")?;
+    established(&session)?;
+    // What was sent is there before another question is answered.
+    check(user.resolve(POOL)?.len() == 1, "the element is not in its pool")?;
+    std::thread::sleep(Duration::from_millis(100));
+    drop(element);
+    let end = Instant::now() + LIMIT;
+    loop {
+        match user.resolve(POOL) {
+            Err(Error::Unresolved(_)) => return Ok(()),
+            result if Instant::now() >= end => return Err(format!("{result:?}").into()),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
 }
 
 fn all_can_be_shut_down_in_every_state(world: &World) -> Outcome {

@@ -128,6 +128,15 @@ impl<E> Incoming<E> {
     }
 }
 
+impl<E> Drop for Incoming<E> {
+    fn drop(&mut self) {
+        // What nobody can receive any more may be sessions that would keep their element from ending.
+        if self.queue.receiver_count() == 1 {
+            self.queue.drain().for_each(drop);
+        }
+    }
+}
+
 impl<E> Delivery<E> {
     pub(crate) fn push(&self, event: E) {
         let _ = self.queue.send(event);
