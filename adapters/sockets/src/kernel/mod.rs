@@ -90,6 +90,10 @@ impl std::fmt::Debug for KernelSctp {
     }
 }
 
+fn open(domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))
+}
+
 impl KernelSctp {
     /// No sockets yet.
     pub(crate) fn new(config: SctpConfig) -> Self {
@@ -114,7 +118,7 @@ impl KernelSctp {
     ///
     /// It has not.
     pub(crate) fn probe() -> io::Result<()> {
-        Socket::new(Domain::IPV4, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP))).map(|_| ())
+        open(Domain::IPV4).map(|_| ())
     }
 
     /// Accepts associations at addresses and a port, and opens them from there for these purposes.
@@ -131,8 +135,9 @@ impl KernelSctp {
 
     fn bind(&self, addresses: &[IpAddr], port: u16, purposes: &[Purpose]) -> io::Result<(Socket, bool)> {
         let is_v4 = addresses.iter().all(IpAddr::is_ipv4);
-        let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
-        let socket = Socket::new(domain, Type::from(libc::SOCK_SEQPACKET), Some(Protocol::from(sys::SCTP)))?;
+        // One that is for IPv4 only would not learn which other addresses its peers have, and elements register all of theirs
+        // (RFC 5352 §2.2.1).
+        let socket = open(Domain::IPV6).or_else(|error| if is_v4 { open(Domain::IPV4) } else { Err(error) })?;
         socket.set_nonblocking(true)?;
         options::configure(&socket, &self.config, purposes)?;
         let mut addresses = addresses.iter();
