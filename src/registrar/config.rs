@@ -173,4 +173,20 @@ impl RegistrarConfig {
             limits: RegistrarLimits::default(),
         }
     }
+
+    /// The same with a profile's habits: [`Profile::Rsplib`] also brings rsplib's timers, as peers that hear of each other less often
+    /// than they expect think each other dead, and how many elements it gives at a time.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        if profile == Profile::Rsplib {
+            self.peer_heartbeat_cycle = Duration::from_millis(2_444);
+            self.max_time_last_heard = Duration::from_secs(5);
+            self.max_time_no_response = Duration::from_secs(5);
+            self.keep_alive_interval = Duration::from_secs(5);
+            self.keep_alive_timeout = Duration::from_secs(5);
+            self.resolution_items = 3;
+        }
+        self
+    }
 }

@@ -35,9 +35,9 @@ fn endpoints(args: &RegistrarArgs) -> (Vec<EndpointArg>, Vec<EndpointArg>) {
 fn configuration(args: &RegistrarArgs, options: &mut Options) -> Result<RegistrarConfig, Failure> {
     let (asap, enrp) = endpoints(args);
     let Some(first_enrp) = enrp.first() else { return Err(Failure::Usage("there is no ENRP endpoint".into())) };
-    let mut config = RegistrarConfig::new(first_enrp.to_endpoint(ENRP_PORT)?, node::random()?);
+    let config = RegistrarConfig::new(first_enrp.to_endpoint(ENRP_PORT)?, node::random()?);
+    let mut config = config.with_profile(args.node.profile.profile());
     config.identifier = args.id.map_or(ServerIdentifier::NONE, ServerIdentifier);
-    config.profile = args.node.profile.profile();
     config.announcements = if args.announce { Announcements::On } else { Announcements::Off };
     config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;

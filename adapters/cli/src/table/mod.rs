@@ -4,8 +4,8 @@ mod reader;
 
 use std::io::Write as _;
 
-use rserpool::Instant;
 use rserpool::wire::ServerIdentifier;
+use rserpool::{EndpointBuf, Instant, Profile, Protocol};
 use rserpool_blocking::{Application, Flow};
 
 use crate::args::TableArgs;
@@ -24,7 +24,15 @@ pub(crate) fn run(args: &TableArgs) -> Result<(), Failure> {
     let random = node::random()?;
     let identifier = ServerIdentifier(u32::try_from(random >> 32).unwrap_or_default().max(1));
     let show = Show { json: args.json, profile: args.node.profile.profile() };
-    let mut driver = node::driver(&args.node, Reader::new(endpoint, identifier, show), &options, [&args.registrar])?;
+    let own = match args.node.profile.profile() {
+        Profile::Rsplib => {
+            let address = node::address_towards(args.registrar.address()?)?;
+            Some(EndpointBuf::single(Protocol::Sctp, address, ENRP_PORT))
+        }
+        _ => None,
+    };
+    let reader = Reader::new(endpoint, identifier, own.as_ref(), show);
+    let mut driver = node::driver(&args.node, reader, &options, [&args.registrar])?;
     node::registrars(&mut driver, std::slice::from_ref(&args.registrar), ENRP_PORT)?;
     let deadline = driver.now() + args.timeout;
     let mut app = App { deadline, out: std::io::BufWriter::new(std::io::stdout().lock()), result: None };

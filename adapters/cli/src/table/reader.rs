@@ -1,10 +1,11 @@
 //! A machine that reads a registrar's handlespace, as a starting registrar does with its mentor's (RFC 5353 §3.2.3). It never
-//! tells of itself, so the registrar forgets it when it goes.
+//! tells of itself, so the registrar forgets it when it goes. rsplib's registrars answer only those who have told of themselves, as
+//! its own reader does.
 
 use std::collections::VecDeque;
 
-use rserpool::wire::enrp::{Body, HandleTableResponse, Message};
-use rserpool::wire::{PayloadProtocol, ServerIdentifier};
+use rserpool::wire::enrp::{Body, HandleTableResponse, Message, Presence};
+use rserpool::wire::{PayloadProtocol, PeChecksum, ServerIdentifier, ServerInformation, TransportUse, Unknown};
 use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Purpose};
 
 use crate::show::{Show, Shown};
@@ -23,6 +24,7 @@ pub(super) enum Progress {
 /// One thing to be done.
 enum Step {
     Open,
+    Introduce,
     Request,
     Tell(Progress),
     Close,
@@ -32,6 +34,8 @@ enum Step {
 pub(super) struct Reader {
     registrar: EndpointBuf,
     show: Show,
+    /// ENRP_PRESENCE, if this reader tells of itself.
+    introduction: Option<Vec<u8>>,
     /// The request, with this reader's identifier.
     request: Vec<u8>,
     steps: VecDeque<Step>,
@@ -45,15 +49,29 @@ const fn the_association() -> AssociationId {
 }
 
 impl Reader {
-    /// A reader of this registrar's table.
-    pub(super) fn new(registrar: EndpointBuf, identifier: ServerIdentifier, show: Show) -> Self {
-        let body = Body::HandleTableRequest { own_children_only: false };
-        let message = Message::new(identifier, ServerIdentifier::NONE, body);
-        let mut request = vec![0; message.encoded_len()];
-        // There is exactly the room that the message says it needs.
-        let written = message.encode(&mut request);
-        debug_assert!(written.is_ok());
-        Self { registrar, show, request, steps: [Step::Open].into(), told: None, is_over: false }
+    /// A reader of this registrar's table. With `own` it tells of itself, and that it could be reached there.
+    pub(super) fn new(
+        registrar: EndpointBuf,
+        identifier: ServerIdentifier,
+        own: Option<&EndpointBuf>,
+        show: Show,
+    ) -> Self {
+        let message = |body| encode(&Message::new(identifier, ServerIdentifier::NONE, body));
+        let introduction = own.map(|own| {
+            let server_information = ServerInformation {
+                identifier,
+                transport: own.as_transport(TransportUse::DataOnly),
+                unknown: Unknown::NONE,
+            };
+            message(Body::Presence(Presence {
+                reply_required: false,
+                // Of no elements (RFC 5353 §2.1).
+                checksum: Some(PeChecksum(0xffff)),
+                server_information: Some(server_information),
+            }))
+        });
+        let request = message(Body::HandleTableRequest { own_children_only: false });
+        Self { registrar, show, introduction, request, steps: [Step::Open].into(), told: None, is_over: false }
     }
 
     fn end(&mut self, progress: Progress) {
@@ -91,7 +109,10 @@ impl Machine for Reader {
 
     fn handle(&mut self, _now: Instant, input: Input<'_>) {
         match input {
-            Input::Opened { .. } => self.steps.push_back(Step::Request),
+            Input::Opened { .. } => {
+                self.steps.extend(self.introduction.is_some().then_some(Step::Introduce));
+                self.steps.push_back(Step::Request);
+            }
             Input::OpenFailed { .. } => self.end(Progress::Failed("no registrar answers there")),
             Input::Closed { .. } => self.end(Progress::Failed("the registrar has closed the association")),
             Input::Message { protocol: PayloadProtocol::ENRP, octets, .. } if !self.is_over => {
@@ -111,11 +132,8 @@ impl Machine for Reader {
         let association = the_association();
         Some(match self.steps.pop_front()? {
             Step::Open => Action::Open { association, purpose: Purpose::Enrp, remote: self.registrar.as_endpoint() },
-            Step::Request => {
-                let message =
-                    OutgoingMessage { protocol: PayloadProtocol::ENRP, ..OutgoingMessage::new(&self.request) };
-                Action::Send { association, message }
-            }
+            Step::Introduce => send(association, self.introduction.as_deref().unwrap_or_default()),
+            Step::Request => send(association, &self.request),
             Step::Tell(progress) => Action::Event(self.told.insert(progress)),
             Step::Close => Action::Close { association },
         })
@@ -124,4 +142,17 @@ impl Machine for Reader {
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
+}
+
+fn encode(message: &Message<'_>) -> Vec<u8> {
+    let mut octets = vec![0; message.encoded_len()];
+    // There is exactly the room that the message says it needs.
+    let written = message.encode(&mut octets);
+    debug_assert!(written.is_ok());
+    octets
+}
+
+fn send<E>(association: AssociationId, octets: &[u8]) -> Action<'_, E> {
+    let message = OutgoingMessage { protocol: PayloadProtocol::ENRP, ..OutgoingMessage::new(octets) };
+    Action::Send { association, message }
 }

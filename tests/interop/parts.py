@@ -1,0 +1,134 @@
+"""Registrars, elements and users of both kinds, "ours" and "rsplib", behind the same names."""
+import json
+import re
+import time
+
+from world import Failure
+
+OTHER = {"ours": "rsplib", "rsplib": "ours"}
+
+
+class Part:
+    def __init__(self, world, kind):
+        self.world, self.kind = world, kind
+        self.host = world.host(kind)
+
+    def launch(self, name, *arguments, stdin=False):
+        if self.kind == "ours":
+            arguments = [self.world.program, *arguments, "--profile", "rsplib"]
+        else:
+            arguments = [*arguments, "-logcolor=off", "-loglevel=3"]
+        self.process = self.world.start(self.host, f"{self.kind}-{name}", *arguments, stdin=stdin)
+
+
+class Registrar(Part):
+    def __init__(self, world, kind, peers=(), more=()):
+        super().__init__(world, kind)
+        self.asap, self.enrp = world.endpoint(self.host, 3863), world.endpoint(self.host, 9901)
+        self.start(peers, more)
+
+    def start(self, peers=(), more=()):
+        literal = self.host.literal
+        if self.kind == "ours":
+            named = [option for peer in peers for option in ("--peer", peer.enrp)]
+            self.launch("registrar", "registrar", "--asap", self.asap, "--enrp", self.enrp, *named, *more)
+        else:
+            named = [f"-peer={peer.host.literal}:9901" for peer in peers]
+            self.launch("registrar", "rspregistrar", f"-asap={literal}:3863", f"-enrp={literal}:9901", *named, *more)
+
+    def serving(self):
+        if self.kind == "ours":
+            self.process.wait_for('serving"')
+        else:
+            self.process.wait_for("The registrar is ready!")
+        return self
+
+    def resolve(self, pool="pool"):
+        """The identifiers of the pool's elements."""
+        done = self.world.reader.run("sh", "-c", f"{self.world.program} resolve {pool} --registrar {self.asap} --json "
+                                     "--profile rsplib -q --timeout 5s || true")
+        return sorted(json.loads(line)["id"] for line in done.splitlines() if line.startswith("{"))
+
+    def resolves(self, count, pool="pool", limit=40):
+        """Waits until it knows so many elements of the pool."""
+        end = time.monotonic() + limit
+        while len(found := self.resolve(pool)) != count:
+            if time.monotonic() > end:
+                raise Failure(f"{self.process.name} resolves {found}, not {count} elements")
+            time.sleep(0.2)
+        return found
+
+    def table(self):
+        """Its handlespace as our reader has it: pool, identifier and home of each element."""
+        done = self.world.reader.run(self.world.program, "table", "--registrar", self.enrp, "--json", "--profile", "rsplib", "-q")
+        entries = [json.loads(line) for line in done.splitlines() if line.startswith("{")]
+        return sorted((entry["pool"], entry["id"], entry["home"]) for entry in entries)
+
+
+def registrar_options(kind, registrars):
+    if kind == "ours":
+        return [option for registrar in registrars for option in ("--registrar", registrar.asap)]
+    return [f"-registrar={registrar.host.literal}:3863" for registrar in registrars]
+
+
+class Element(Part):
+    """Of the pool "pool", unless another one is said."""
+
+    def __init__(self, world, kind, registrars, service="echo", identifier=None, policy=None, pool="pool", more=()):
+        super().__init__(world, kind)
+        options = registrar_options(kind, registrars)
+        if kind == "ours":
+            named = ["--id", f"{identifier:x}"] if identifier else []
+            named += ["--policy", policy] if policy else []
+            self.launch("element", "element", "--pool", pool, "--serve", service, "--listen", world.endpoint(self.host, 7000),
+                        *named, *options, *more)
+        else:
+            named = [f"-identifier={identifier}"] if identifier else []
+            named += [f"-policy={policy}"] if policy else []
+            self.launch("element", "rspserver", f"-{service}", f"-poolhandle={pool}", *named, *options, *more)
+
+
+class Terminal(Part):
+    """A user that sends lines, and shows what comes back."""
+
+    def __init__(self, world, kind, registrars, pool="pool"):
+        super().__init__(world, kind)
+        options = registrar_options(kind, registrars)
+        if kind == "ours":
+            self.launch("user", "user", "--pool", pool, *options, stdin=True)
+        else:
+            self.launch("user", "rspterminal", f"-poolhandle={pool}", *options, stdin=True)
+
+    def ask(self, text, limit=40):
+        """Sends a line until it comes back: rsplib's terminal does not send again what a dead element took along."""
+        pattern = rf"(?m)^(?:.*> )?{re.escape(text)}(?:\x1b\[0m)?\s*$"
+        end = time.monotonic() + limit
+        while True:
+            self.process.write(text)
+            try:
+                self.process.wait_for(pattern, limit=limit if self.kind == "ours" else 4)
+                return
+            except Failure:
+                if self.kind == "ours" or time.monotonic() > end:
+                    raise
+
+
+class PingPong(Part):
+    """rsplib's client of its PingPong service, whose replies are numbered across failovers by a cookie."""
+
+    def __init__(self, world, registrars, pool="pool"):
+        super().__init__(world, "rsplib")
+        self.launch("pingpong", "pingpongclient", f"-poolhandle={pool}", "-interval=100", *registrar_options("rsplib", registrars))
+
+    def answers(self):
+        return [(int(ack), pe, int(reply)) for ack, pe, reply in
+                re.findall(r"Ack #(\d+) from PE \$([0-9a-f]+) \(reply #(\d+)\)", self.process.log())]
+
+    def answered(self, count, limit=40):
+        """Waits until there are so many answers."""
+        end = time.monotonic() + limit
+        while len(self.answers()) < count:
+            if time.monotonic() > end:
+                raise Failure(f"{len(self.answers())} answers, not {count}")
+            time.sleep(0.1)
+        return self.answers()

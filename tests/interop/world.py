@@ -1,0 +1,184 @@
+"""Hosts as network namespaces on one bridge, processes on them, and a capture of all that they say to each other."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+LIMIT = 40
+
+
+class Failure(Exception):
+    """A scenario has failed."""
+
+
+def command(*arguments, check=True):
+    done = subprocess.run([str(argument) for argument in arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if check and done.returncode:
+        raise Failure(f"{' '.join(map(str, arguments))}: {done.stdout}")
+    return done.stdout
+
+
+class Process:
+    """A process on a host, and what it has said."""
+
+    def __init__(self, world, host, name, arguments, stdin=False):
+        self.name, self.arguments = name, arguments
+        self.path = world.work / f"{name}.log"
+        output = self.path.open("wb")
+        self.child = subprocess.Popen(
+            ["ip", "netns", "exec", host.namespace, *map(str, arguments)],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, bufsize=0)
+        world.processes.append(self)
+
+    def log(self):
+        return self.path.read_text(errors="replace")
+
+    def count(self, pattern):
+        return len(re.findall(pattern, self.log()))
+
+    def wait_for(self, pattern, times=1, limit=LIMIT):
+        end = time.monotonic() + limit
+        while self.count(pattern) < times:
+            if time.monotonic() > end:
+                raise Failure(f"{self.name} has not said '{pattern}' {times} times")
+            if self.child.poll() is not None and self.count(pattern) < times:
+                raise Failure(f"{self.name} has ended with {self.child.returncode}, and has not said '{pattern}'")
+            time.sleep(0.05)
+
+    def write(self, line):
+        self.child.stdin.write(line.encode() + b"\n")
+
+    def signal(self, number):
+        self.child.send_signal(number)
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+
+    def end(self, limit=20):
+        """Ends it in order, and gives its status."""
+        if self.child.stdin:
+            self.child.stdin.close()
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGINT)
+        try:
+            return self.child.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"{self.name} does not end") from None
+
+
+class Host:
+    """A host. `encapsulated`: its kernel's SCTP goes over UDP."""
+
+    def __init__(self, number, family, encapsulated):
+        self.namespace, self.number = f"h{number}", number
+        self.address = f"10.20.0.{number}" if family == 4 else f"fd00:20::{number}"
+        self.literal = self.address if family == 4 else f"[{self.address}]"
+        command("ip", "netns", "add", self.namespace)
+        command("ip", "link", "add", f"v{number}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        command("ip", "link", "set", f"v{number}", "master", "br0", "up")
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "link", "set", "eth0", "up", "multicast", "on")
+        if family == 4:
+            # Without, the other family would be there as well, and rsplib registers all addresses of its host.
+            self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
+            self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+            self.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
+        else:
+            self.run("ip", "addr", "add", f"{self.address}/64", "dev", "eth0", "nodad")
+        if encapsulated:
+            for variable in ("udp_port", "encap_port"):
+                self.run("sh", "-c", f"echo 9899 >/proc/sys/net/sctp/{variable}")
+
+    def run(self, *arguments):
+        return command("ip", "netns", "exec", self.namespace, *arguments)
+
+    def link(self, state):
+        """Its network, up or down."""
+        command("ip", "link", "set", f"v{self.number}", state)
+
+    def trouble(self, loss, delay):
+        """Loss in percent and delay in milliseconds of what it sends."""
+        self.run("tc", "qdisc", "add", "dev", "eth0", "root", "netem", "loss", f"{loss}%", "delay", f"{delay}ms")
+
+
+class World:
+    """All of a scenario."""
+
+    def __init__(self, program, transport, family, name):
+        self.program, self.transport, self.family = program, transport, family
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
+        self.processes, self.hosts, self.watcher = [], [], None
+        command("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        command("ip", "link", "set", "br0", "up")
+        self.capture = self.work / "all.pcap"
+        self.tcpdump = subprocess.Popen(["tcpdump", "-q", "-Z", "root", "-U", "-n", "-i", "br0", "-w", str(self.capture)],
+                                        stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while not self.capture.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+
+    @property
+    def reader(self):
+        """A host of ours from which is looked at the others."""
+        if self.watcher is None:
+            self.watcher = self.host("ours")
+        return self.watcher
+
+    def host(self, kind):
+        host = Host(len(self.hosts) + 1, self.family, self.transport == "udp" and kind == "rsplib")
+        self.hosts.append(host)
+        return host
+
+    def start(self, host, name, *arguments, stdin=False):
+        return Process(self, host, f"{name}-{host.number}-{len(self.processes)}", arguments, stdin)
+
+    def endpoint(self, host, port):
+        scheme = "sctp" if self.transport == "sctp" else "sctp+udp"
+        return f"{scheme}://{host.literal}:{port}"
+
+    def wait(self, is_so, limit, what):
+        """Waits until it is so."""
+        end = time.monotonic() + limit
+        while not is_so():
+            if time.monotonic() > end:
+                raise Failure(what)
+            time.sleep(0.3)
+
+    def stop(self):
+        for process in self.processes:
+            if process.child.poll() is None:
+                process.child.send_signal(signal.SIGCONT)
+                process.kill()
+        time.sleep(0.2)
+        self.tcpdump.terminate()
+        self.tcpdump.wait()
+        for host in self.hosts:
+            command("ip", "netns", "del", host.namespace, check=False)
+        command("ip", "link", "del", "br0", check=False)
+
+    def messages(self):
+        """All ASAP and ENRP messages on the bridge, as our decoder has them."""
+        lines = command(self.program, "decode", "--json", self.capture, check=False).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def faults(self):
+        """What tshark finds wrong, and error causes: lines to be looked at."""
+        arguments = ["tshark", "-n", "-r", self.capture]
+        if self.transport == "udp":
+            arguments += ["-d", "udp.port==9899,sctp"]
+        arguments += ["-Y", "(asap or enrp) and (_ws.malformed or asap.cause_code or enrp.cause_code)", "-T", "fields"]
+        for field in ("frame.number", "_ws.malformed", "asap.cause_code", "enrp.cause_code", "_ws.col.Info"):
+            arguments += ["-e", field]
+        environment = {**os.environ, "HOME": str(self.work)}
+        done = subprocess.run(map(str, arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        return done.stdout.splitlines()
+
+    def tail(self):
+        return "\n".join(f"== {process.name}: {' '.join(map(str, process.arguments))}\n{process.log()[-1500:]}"
+                         for process in self.processes)
