@@ -60,7 +60,16 @@ class Registrar(Part):
 
     def table(self):
         """Its handlespace as our reader has it: pool, identifier and home of each element."""
-        done = self.world.reader.run(self.world.program, "table", "--registrar", self.enrp, "--json", "--profile", "rsplib", "-q")
+        for attempt in range(8):
+            try:
+                done = self.world.reader.run(self.world.program, "table", "--registrar", self.enrp, "--json",
+                                             "--profile", "rsplib", "-q")
+                break
+            except Failure:
+                # rsplib's may be busy with another peer.
+                if attempt == 7:
+                    raise
+                time.sleep(1)
         entries = [json.loads(line) for line in done.splitlines() if line.startswith("{")]
         return sorted((entry["pool"], entry["id"], entry["home"]) for entry in entries)
 

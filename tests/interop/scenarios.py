@@ -98,8 +98,10 @@ def a_newcomer_of_the_other_kind_gets_the_table_and_news_go_both_ways(world, kin
     second.resolves(2)
     Element(world, "ours", [second], identifier=0x13)
     Element(world, "rsplib", [second], identifier=0x14)
-    second.resolves(4 if OTHER[kind] == "ours" else 3)
-    first.resolves(4 if kind == "ours" else 3)
+    # Both give three elements at a time.
+    second.resolves(3)
+    first.resolves(3)
+    world.wait(lambda: len(first.table()) == len(second.table()) == 4, 40, "not all elements are known to both")
     check(first.table() == second.table(), f"{first.table()} is not {second.table()}")
     elements[0].process.end()
     elements[1].process.end()
@@ -113,11 +115,14 @@ def a_registrar_takes_over_from_one_of_the_other_kind_that_is_killed(world, kind
     survivor = Registrar(world, kind).serving()
     victim = Registrar(world, OTHER[kind], peers=[survivor]).serving()
     for each, number in (("ours", 0x21), ("rsplib", 0x22)):
-        Element(world, each, [victim, survivor], identifier=number)
+        # They know no other: the survivor finds them.
+        Element(world, each, [victim], identifier=number)
     survivor.resolves(2)
-    homes = {home for _, _, home in survivor.table()}
+    before = {home for _, _, home in survivor.table()}
+    check(len(before) == 1, f"not all are at home with one: {before}")
     victim.process.kill()
-    world.wait(lambda: {home for _, _, home in survivor.table()}.isdisjoint(homes), 60, "no takeover")
+    world.wait(lambda: before.isdisjoint(home for _, _, home in survivor.table()), 60,
+               lambda: f"no takeover: before {before}, now {survivor.table()}")
     survivor.resolves(2)
     user = Terminal(world, OTHER[kind], [survivor])
     user.ask("after the takeover")

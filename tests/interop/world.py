@@ -147,7 +147,7 @@ class World:
         end = time.monotonic() + limit
         while not is_so():
             if time.monotonic() > end:
-                raise Failure(what)
+                raise Failure(what() if callable(what) else what)
             time.sleep(0.3)
 
     def stop(self):

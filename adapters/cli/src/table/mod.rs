@@ -5,11 +5,11 @@ mod reader;
 use std::io::Write as _;
 
 use rserpool::wire::ServerIdentifier;
-use rserpool::{EndpointBuf, Instant, Profile, Protocol};
+use rserpool::{Instant, Profile, Purpose};
 use rserpool_blocking::{Application, Flow};
 
 use crate::args::TableArgs;
-use crate::endpoint::ENRP_PORT;
+use crate::endpoint::{ENRP_PORT, EndpointArg};
 use crate::failure::Failure;
 use crate::node;
 use crate::settings;
@@ -20,19 +20,31 @@ pub(crate) fn run(args: &TableArgs) -> Result<(), Failure> {
     let mut options = node::options(&args.node);
     settings::transport(&args.node.settings, &mut options)?;
     let endpoint = args.registrar.to_endpoint(ENRP_PORT)?;
-    // Zero is no identifier, and the upper half of a random number is as good as the lower.
     let random = node::random()?;
-    let identifier = ServerIdentifier(u32::try_from(random >> 32).unwrap_or_default().max(1));
+    // Zero is no identifier.
+    let identifiers = [random >> 32, random & 0xffff_ffff]
+        .map(|half| ServerIdentifier(u32::try_from(half).unwrap_or_default().max(1)));
     let show = Show { json: args.json, profile: args.node.profile.profile() };
+    // rsplib's registrars want to know where a peer is, and that it comes from there.
     let own = match args.node.profile.profile() {
         Profile::Rsplib => {
             let address = node::address_towards(args.registrar.address()?)?;
-            Some(EndpointBuf::single(Protocol::Sctp, address, ENRP_PORT))
+            let port = 49_152 + u16::try_from(random % 16_000).unwrap_or_default();
+            Some(EndpointArg {
+                scheme: args.registrar.scheme,
+                addresses: vec![address],
+                port: Some(port),
+                udp_port: Some(0),
+            })
         }
         _ => None,
     };
-    let reader = Reader::new(endpoint, identifier, own.as_ref(), show);
+    let at = own.as_ref().map(|own| own.to_endpoint(ENRP_PORT)).transpose()?;
+    let reader = Reader::new(endpoint, identifiers, at.as_ref(), show);
     let mut driver = node::driver(&args.node, reader, &options, [&args.registrar])?;
+    if let Some(own) = &own {
+        node::listen(&mut driver, own, ENRP_PORT, args.node.encap_port, &[Purpose::Enrp])?;
+    }
     node::registrars(&mut driver, std::slice::from_ref(&args.registrar), ENRP_PORT)?;
     let deadline = driver.now() + args.timeout;
     let mut app = App { deadline, out: std::io::BufWriter::new(std::io::stdout().lock()), result: None };

@@ -24,7 +24,7 @@ pub(super) enum Progress {
 /// One thing to be done.
 enum Step {
     Open,
-    Introduce,
+    Introduce(Vec<u8>),
     Request,
     Tell(Progress),
     Close,
@@ -34,11 +34,12 @@ enum Step {
 pub(super) struct Reader {
     registrar: EndpointBuf,
     show: Show,
-    /// ENRP_PRESENCE, if this reader tells of itself.
-    introduction: Option<Vec<u8>>,
+    /// What it says when it is refused for the first time, if it may tell of itself: ENRP_PRESENCE, and another request.
+    again: Option<(Vec<u8>, Vec<u8>)>,
     /// The request, with this reader's identifier.
     request: Vec<u8>,
     steps: VecDeque<Step>,
+    said: Option<Vec<u8>>,
     told: Option<Progress>,
     is_over: bool,
 }
@@ -49,29 +50,30 @@ const fn the_association() -> AssociationId {
 }
 
 impl Reader {
-    /// A reader of this registrar's table. With `own` it tells of itself, and that it could be reached there.
+    /// A reader of this registrar's table. If it is refused it begins anew under its second identifier, tells of itself, and asks
+    /// again, with `own` as where it is.
     pub(super) fn new(
         registrar: EndpointBuf,
-        identifier: ServerIdentifier,
+        identifiers: [ServerIdentifier; 2],
         own: Option<&EndpointBuf>,
         show: Show,
     ) -> Self {
-        let message = |body| encode(&Message::new(identifier, ServerIdentifier::NONE, body));
-        let introduction = own.map(|own| {
-            let server_information = ServerInformation {
-                identifier,
-                transport: own.as_transport(TransportUse::DataOnly),
-                unknown: Unknown::NONE,
-            };
-            message(Body::Presence(Presence {
+        let message = |identifier, body| encode(&Message::new(identifier, ServerIdentifier::NONE, body));
+        let [request, second] =
+            identifiers.map(|identifier| message(identifier, Body::HandleTableRequest { own_children_only: false }));
+        let [_, identifier] = identifiers;
+        let again = own.map(|own| {
+            let transport = own.as_transport(TransportUse::DataOnly);
+            let server_information = ServerInformation { identifier, transport, unknown: Unknown::NONE };
+            let presence = Presence {
                 reply_required: false,
                 // Of no elements (RFC 5353 §2.1).
                 checksum: Some(PeChecksum(0xffff)),
                 server_information: Some(server_information),
-            }))
+            };
+            (message(identifier, Body::Presence(presence)), second)
         });
-        let request = message(Body::HandleTableRequest { own_children_only: false });
-        Self { registrar, show, introduction, request, steps: [Step::Open].into(), told: None, is_over: false }
+        Self { registrar, show, again, request, steps: [Step::Open].into(), said: None, told: None, is_over: false }
     }
 
     fn end(&mut self, progress: Progress) {
@@ -82,6 +84,13 @@ impl Reader {
     }
 
     fn response(&mut self, response: &HandleTableResponse<'_>) {
+        if response.rejected
+            && let Some((introduction, request)) = self.again.take()
+        {
+            self.request = request;
+            self.steps.extend([Step::Introduce(introduction), Step::Request]);
+            return;
+        }
         if response.rejected {
             self.end(Progress::Failed("the registrar is starting, or busy; try again later"));
             return;
@@ -109,10 +118,7 @@ impl Machine for Reader {
 
     fn handle(&mut self, _now: Instant, input: Input<'_>) {
         match input {
-            Input::Opened { .. } => {
-                self.steps.extend(self.introduction.is_some().then_some(Step::Introduce));
-                self.steps.push_back(Step::Request);
-            }
+            Input::Opened { .. } => self.steps.push_back(Step::Request),
             Input::OpenFailed { .. } => self.end(Progress::Failed("no registrar answers there")),
             Input::Closed { .. } => self.end(Progress::Failed("the registrar has closed the association")),
             Input::Message { protocol: PayloadProtocol::ENRP, octets, .. } if !self.is_over => {
@@ -132,7 +138,7 @@ impl Machine for Reader {
         let association = the_association();
         Some(match self.steps.pop_front()? {
             Step::Open => Action::Open { association, purpose: Purpose::Enrp, remote: self.registrar.as_endpoint() },
-            Step::Introduce => send(association, self.introduction.as_deref().unwrap_or_default()),
+            Step::Introduce(octets) => send(association, self.said.insert(octets)),
             Step::Request => send(association, &self.request),
             Step::Tell(progress) => Action::Event(self.told.insert(progress)),
             Step::Close => Action::Close { association },
