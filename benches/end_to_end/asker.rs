@@ -11,7 +11,9 @@ use rserpool::wire::{
     TransportUse, Unknown,
 };
 use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Purpose};
-use rserpool_blocking::{Application, Driver, Options};
+use rserpool_blocking::{Driver, Options};
+
+use crate::server::Quiet;
 
 pub(crate) const POOL: PoolHandle<'static> = PoolHandle::new(b"bench");
 
@@ -209,12 +211,6 @@ impl Machine for Asker {
             _ => None,
         }
     }
-}
-
-struct Quiet;
-
-impl Application<Asker> for Quiet {
-    fn event(&mut self, _now: Instant, _event: ()) {}
 }
 
 /// What was measured.

@@ -40,7 +40,8 @@ impl Machine for Echo {
     }
 }
 
-struct Quiet;
+/// An application that wants to hear of nothing.
+pub(crate) struct Quiet;
 
 impl<M: Machine> Application<M> for Quiet {
     fn event(&mut self, _now: Instant, _event: M::Event<'_>) {}
@@ -116,17 +117,22 @@ fn octets(hexadecimal: &str) -> Vec<u8> {
     pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// What a process does that [`Server::start`] has started.
-pub(crate) fn serve(adapter: &str, kind: &str) {
+/// A registrar that answers whatever it is asked, however often.
+pub(crate) fn registrar_config() -> RegistrarConfig {
     let mut config = RegistrarConfig::new(SocketAddr::new(SERVER.into(), 9901), 1);
     for rates in [&mut config.limits.association_rates, &mut config.limits.rates] {
         (rates.resolutions, rates.registrations) = (u32::MAX, u32::MAX);
     }
+    config
+}
+
+/// What a process does that [`Server::start`] has started.
+pub(crate) fn serve(adapter: &str, kind: &str) {
     match kind.split_once('-') {
         Some(("echo", hexadecimal)) => run(adapter, Echo { answer: octets(hexadecimal), answers: VecDeque::new() }),
         Some(("element", number)) => element(adapter, number.parse().unwrap()),
         Some(("registrar", number)) => registrar(number.parse().unwrap()),
-        _ => run(adapter, Registrar::new(config)),
+        _ => run(adapter, Registrar::new(registrar_config())),
     }
 }
 

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::registrar::Registrar;
 use rserpool::wire::PayloadProtocol;
 use rserpool::wire::asap::{Body, ElementReference, message_type};
 use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Purpose};
-use rserpool_blocking::{Application, Driver, Listen, Options};
+use rserpool_blocking::{Driver, Listen, Options};
 use rserpool_transport::{Node, SocketIndex, Sockets};
 
 use crate::asker::{POOL, encode, identifier, registration};
 use crate::report::Report;
-use crate::server::{Server, resident};
+use crate::server::{Quiet, Server, registrar_config, resident};
 use crate::{CLIENT, Error, SERVER};
 
 /// How many are being opened at a time in the beginning.
@@ -172,20 +172,6 @@ impl Machine for Churner {
     }
 }
 
-struct Quiet;
-
-impl<M: Machine> Application<M> for Quiet {
-    fn event(&mut self, _now: Instant, _event: M::Event<'_>) {}
-}
-
-fn config() -> RegistrarConfig {
-    let mut config = RegistrarConfig::new(SocketAddr::new(SERVER.into(), 9901), 1);
-    for rates in [&mut config.limits.association_rates, &mut config.limits.rates] {
-        (rates.resolutions, rates.registrations) = (u32::MAX, u32::MAX);
-    }
-    config
-}
-
 /// Says how memory has come along; an error if it has grown.
 fn judge(report: &Report, name: &str, samples: &[u64]) -> Result<(), Error> {
     let quarter = samples[samples.len() / 4..].iter().copied();
@@ -250,7 +236,7 @@ pub(crate) fn in_virtual_time(report: &Report, count: usize, hours: usize) -> Re
     let (server, client) = (SocketAddr::new(SERVER.into(), 9899), SocketAddr::new(CLIENT, 40_000));
     let remote = EndpointBuf::from(SocketAddr::new(IpAddr::V4(SERVER), 3863));
     let options = Options::default();
-    let mut registrar = Node::new(Registrar::new(config()), &options, [1; 16]);
+    let mut registrar = Node::new(Registrar::new(registrar_config()), &options, [1; 16]);
     let mut registrar_sockets = OneSocket(server);
     let listen = Listen { address: SERVER.into(), udp_port: 9899, sctp_port: 3863, purposes: &[Purpose::Asap] };
     registrar.listen(&mut registrar_sockets, listen)?;

@@ -110,7 +110,7 @@ class Host:
 class World:
     """All of a scenario."""
 
-    def __init__(self, program, transport, family, name):
+    def __init__(self, program, transport, family):
         self.program, self.transport, self.family = program, transport, family
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
         self.processes, self.hosts, self.watcher = [], [], None

@@ -26,7 +26,7 @@ use self::multicast::Groups;
 pub use self::multicast::MulticastOptions;
 use self::readiness::Readiness;
 pub use self::readiness::Waker;
-use self::tcp::{Tcp, is_tcp};
+use self::tcp::{Origin, Tcp, is_tcp};
 
 /// The largest datagram that UDP can carry.
 const DATAGRAM: usize = 65_535;
@@ -239,15 +239,9 @@ impl Sockets {
     }
 
     fn connect(&mut self, now: Instant, remote: Endpoint<'_>) -> Option<DirectHandle> {
-        let connected = self.tcp.connect(remote).and_then(|(stream, peer)| {
-            let index = self.add_stream(&stream)?;
-            Ok((index, self.tcp.opened(now, index, stream, peer)))
-        });
-        match connected {
-            Ok((index, handle)) => {
-                self.set_stream(index, handle);
-                Some(handle)
-            }
+        let connected = self.tcp.connect(remote);
+        match connected.and_then(|(stream, peer)| self.adopt(now, stream, peer, Origin::Ours)) {
+            Ok(handle) => Some(handle),
             Err(error) => {
                 tracing::debug!(%remote, %error, "cannot open a TCP connection");
                 None
@@ -261,26 +255,21 @@ impl Sockets {
             let Some(Source::Listener(listener)) = self.sources.get(listening.0) else { return false };
             let Some((stream, peer)) = self.tcp.accept(now, listening, listener) else { return false };
             // One that cannot be waited for is closed.
-            if let Ok(index) = self.add_stream(&stream) {
-                let handle = self.tcp.accepted(now, index, stream, peer);
-                self.set_stream(index, handle);
-            }
+            let _ = self.adopt(now, stream, peer, Origin::Theirs);
         }
         true
     }
 
-    /// A place for a TCP connection, which is waited for from now on.
-    fn add_stream(&mut self, stream: &TcpStream) -> io::Result<SocketIndex> {
-        let index = self.tcp.reuse().unwrap_or(SocketIndex(self.sources.len()));
+    /// Gives a TCP connection a place, and waits for it from now on.
+    fn adopt(&mut self, now: Instant, stream: TcpStream, peer: SocketAddr, origin: Origin) -> io::Result<DirectHandle> {
+        let index = self.tcp.free_socket().unwrap_or(SocketIndex(self.sources.len()));
         self.readiness.add(stream.as_fd(), index, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(index)
-    }
-
-    fn set_stream(&mut self, index: SocketIndex, handle: DirectHandle) {
+        let handle = self.tcp.add(now, index, stream, peer, origin);
         match self.sources.get_mut(index.0) {
             Some(source) => *source = Source::Stream(handle),
             None => self.sources.push(Source::Stream(handle)),
         }
+        Ok(handle)
     }
 
     /// From now on associations are the kernel's.

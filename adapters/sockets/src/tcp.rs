@@ -42,6 +42,13 @@ struct Connection {
     is_finished: bool,
 }
 
+/// Who has begun a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Ours,
+    Theirs,
+}
+
 /// All TCP sockets of a process.
 #[derive(Debug)]
 pub(crate) struct Tcp {
@@ -103,8 +110,8 @@ impl Tcp {
     }
 
     /// A number for a socket that another one has had.
-    pub(crate) fn reuse(&mut self) -> Option<SocketIndex> {
-        self.free.pop()
+    pub(crate) fn free_socket(&self) -> Option<SocketIndex> {
+        self.free.last().copied()
     }
 
     /// Begins a connection.
@@ -115,17 +122,6 @@ impl Tcp {
             return Err(io::Error::other("there are too many connections"));
         }
         Ok((mio::net::TcpStream::connect(address)?.into(), address))
-    }
-
-    /// Adds a connection that was begun.
-    pub(crate) fn opened(
-        &mut self,
-        now: Instant,
-        socket: SocketIndex,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> DirectHandle {
-        self.add(socket, stream, TcpConnection::opening(now, peer, self.config), None)
     }
 
     /// The next connection that comes in at a listening socket, or none for now.
@@ -156,25 +152,23 @@ impl Tcp {
         }
     }
 
-    /// Adds a connection that has come in.
-    pub(crate) fn accepted(
+    /// Adds a connection.
+    pub(crate) fn add(
         &mut self,
         now: Instant,
         socket: SocketIndex,
         stream: TcpStream,
         peer: SocketAddr,
+        origin: Origin,
     ) -> DirectHandle {
-        *self.from.entry(peer.ip()).or_default() += 1;
-        self.add(socket, stream, TcpConnection::accepted(now, peer, self.config), Some(peer.ip()))
-    }
-
-    fn add(
-        &mut self,
-        socket: SocketIndex,
-        stream: TcpStream,
-        machine: TcpConnection,
-        from: Option<IpAddr>,
-    ) -> DirectHandle {
+        self.free.pop_if(|free| *free == socket);
+        let (machine, from) = match origin {
+            Origin::Ours => (TcpConnection::opening(now, peer, self.config), None),
+            Origin::Theirs => (TcpConnection::accepted(now, peer, self.config), Some(peer.ip())),
+        };
+        if let Some(from) = from {
+            *self.from.entry(from).or_default() += 1;
+        }
         let (interval, times) = PROBES;
         let probes =
             TcpKeepalive::new().with_time(self.config.keep_alive_time).with_interval(interval).with_retries(times);
