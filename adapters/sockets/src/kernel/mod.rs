@@ -287,12 +287,14 @@ impl KernelSctp {
         let keys: Vec<_> = self.queues.keys().filter(|(waits, _)| *waits == place).copied().collect();
         for key in keys {
             let Some(mut queue) = self.queues.remove(&key) else { continue };
-            let mut is_full = false;
+            let mut is_left = false;
             while let Some(item) = queue.first() {
                 match item {
                     Item::Message(message) => {
-                        is_full = self.try_send(key, &message.message()) == Err(SendError::BufferFull);
-                        if is_full {
+                        // If the association has ended, what is left is told with its end.
+                        let sent = self.try_send(key, &message.message());
+                        is_left = matches!(sent, Err(SendError::BufferFull | SendError::Closed));
+                        if is_left {
                             break;
                         }
                     }
@@ -300,7 +302,7 @@ impl KernelSctp {
                 }
                 queue.pop();
             }
-            if is_full {
+            if is_left {
                 self.queues.insert(key, queue);
             } else if let Some((association, Standing::Open)) = self.associations.get(&key).copied() {
                 self.events.push_back(Event { association, news: News::SendBuffer(SendBuffer::HasRoom) });

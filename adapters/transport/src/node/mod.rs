@@ -186,6 +186,8 @@ pub struct Node<M> {
     next_accepted: u32,
     /// What the machine has to be told as soon as it has said all.
     failures: VecDeque<(AssociationId, News)>,
+    /// What was sent on associations that have ended, before the machine has been told so.
+    refused: Vec<(AssociationId, Undelivered)>,
     /// What has come on associations whose messages are not wanted at the moment.
     inboxes: HashMap<Handle, Inbox>,
     /// Those of them that have not been looked at in this round.
@@ -215,6 +217,7 @@ impl<M: Machine> Node<M> {
             names: HashMap::new(),
             next_accepted: 0,
             failures: VecDeque::new(),
+            refused: Vec::new(),
             inboxes: HashMap::new(),
             waiting: VecDeque::new(),
             inbox_size: options.sctp.receive_buffer,
@@ -333,6 +336,7 @@ impl<M: Machine> Node<M> {
         self.handles.clear();
         self.names.clear();
         self.inboxes.clear();
+        self.refused.clear();
         // Whatever a round had left, there is no machine to tell any more.
         self.unfinished = false;
         while self.transport.poll_event().is_some() {}
@@ -388,6 +392,9 @@ impl<M: Machine> Node<M> {
         if news.is_the_end() {
             self.names.remove(&handle);
             self.handles.remove(&association);
+            for (_, message) in self.refused.extract_if(.., |(refused, _)| *refused == association) {
+                self.machine.handle(now, News::Undelivered(message).input(association));
+            }
         }
         self.machine.handle(now, news.input(association));
     }
@@ -452,7 +459,7 @@ impl<M: Machine> Node<M> {
     /// Does what the machine wants; true if the application was told something.
     fn carry_out(&mut self, now: Instant, sockets: &mut impl Sockets, application: &mut impl Application<M>) -> bool {
         let mut is_news = false;
-        let Self { machine, transport, ports, handles, names, failures, inboxes, announcements, .. } = self;
+        let Self { machine, transport, ports, handles, names, failures, refused, inboxes, announcements, .. } = self;
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => {
@@ -475,6 +482,10 @@ impl<M: Machine> Node<M> {
                         Handle::Udp(handle) => transport.send(now, handle, &message),
                         Handle::Direct(handle) => sockets.send(now, handle, &message),
                     };
+                    if sent == Err(SendError::Closed) {
+                        // The machine is told of the end as soon as it has its turn, and before that what did not go out.
+                        refused.push((association, Undelivered::new(&message, Progress::Unsent)));
+                    }
                     if sent == Err(SendError::BufferFull) {
                         // A message that is lost on an association that lives would never be missed.
                         let unsent = Undelivered::new(&message, Progress::Unsent);
@@ -487,6 +498,7 @@ impl<M: Machine> Node<M> {
                     }
                 }
                 Action::Close { association } => {
+                    refused.retain(|(refused, _)| *refused != association);
                     if let Some(handle) = handles.remove(&association) {
                         names.remove(&handle);
                         inboxes.remove(&handle);
@@ -503,6 +515,8 @@ impl<M: Machine> Node<M> {
                         inboxes.remove(&handle);
                         abort(now, transport, sockets, handle, association, failures);
                     }
+                    let unsent = refused.extract_if(.., |(refused, _)| *refused == association);
+                    failures.extend(unsent.map(|(association, message)| (association, News::Undelivered(message))));
                 }
                 Action::Multicast { group, octets } => announcements.push_back((group, octets.to_vec())),
                 Action::Event(event) => {
