@@ -111,6 +111,6 @@ pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
     OutgoingMessage, Progress, Purpose, SendBuffer,
 };
-pub use self::profile::Profile;
+pub use self::profile::{Life, Profile};
 pub use self::random::Random;
 pub use self::time::Instant;

@@ -1,4 +1,4 @@
-//! What differs between the RFCs and the one deployed implementation, rsplib, as a choice.
+//! What differs between the RFCs and the one deployed implementation, rsplib, as a choice, and what is recognised without one.
 
 use core::time::Duration;
 
@@ -15,6 +15,41 @@ pub enum Profile {
     Rsplib,
 }
 
+/// A registration life as it was meant (RFC 5354 §3.7), as far as its number tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It does not end.
+    Infinite,
+    /// So long.
+    Certain(Duration),
+    /// The number is plausible in milliseconds, as rsplib has it, rather than in seconds, as the RFCs have it, or the other way
+    /// round, but not certainly so. A registrar asks such an element when the shorter time is over, keeps it if it answers,
+    /// and removes it when the longer one is over.
+    InDoubt {
+        /// The number taken as milliseconds.
+        shorter: Duration,
+        /// The number taken as seconds.
+        longer: Duration,
+    },
+}
+
+impl Life {
+    /// The more probable time; `None` is an infinite one.
+    #[must_use]
+    pub const fn probable(self) -> Option<Duration> {
+        match self {
+            Self::Infinite => None,
+            Self::Certain(life) | Self::InDoubt { shorter: life, .. } => Some(life),
+        }
+    }
+}
+
+/// No element lives for less than ten seconds by choice, as it takes a registrar half of that to find out that it is dead.
+const LEAST_MILLISECONDS: u64 = 10_000;
+/// Above a day whoever counts seconds has whole days, or an infinite life. Milliseconds begin to be plausible a little higher.
+const MOST_SECONDS: u64 = 100_000;
+const DAY: u64 = 86_400;
+
 impl Profile {
     /// A registration life as it goes on the wire; `None` is an infinite one.
     #[must_use]
@@ -26,12 +61,28 @@ impl Profile {
         }
     }
 
-    /// A registration life from the wire; `None` is an infinite one.
+    /// A registration life from the wire.
+    ///
+    /// | number | [`Profile::Rfc`] | [`Profile::Rsplib`] |
+    /// |---|---|---|
+    /// | negative | infinite | infinite |
+    /// | below 10,000 | seconds | seconds |
+    /// | below 100,000 | seconds | in doubt |
+    /// | whole days (times of 86,400) | seconds | in doubt |
+    /// | other times of 1,000 | in doubt | milliseconds |
+    /// | others | seconds | milliseconds |
     #[must_use]
-    pub fn life_from_wire(self, life: RegistrationLife) -> Option<Duration> {
+    pub fn life_from_wire(self, life: RegistrationLife) -> Life {
+        let Ok(number) = u64::try_from(life.0) else { return Life::Infinite };
+        let (seconds, milliseconds) = (Duration::from_secs(number), Duration::from_millis(number));
+        let in_doubt = Life::InDoubt { shorter: milliseconds, longer: seconds };
+        let is_long = number >= MOST_SECONDS && !number.is_multiple_of(DAY);
         match self {
-            Self::Rfc => life.duration(),
-            Self::Rsplib => u64::try_from(life.0).ok().map(Duration::from_millis),
+            Self::Rfc if is_long && number.is_multiple_of(1_000) => in_doubt,
+            Self::Rfc => Life::Certain(seconds),
+            Self::Rsplib if number < LEAST_MILLISECONDS => Life::Certain(seconds),
+            Self::Rsplib if is_long => Life::Certain(milliseconds),
+            Self::Rsplib => in_doubt,
         }
     }
 }

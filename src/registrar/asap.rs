@@ -11,6 +11,7 @@ use crate::asap_input::receive;
 use crate::endpoint::Protocol;
 use crate::handlespace::{ElementIndex, ElementTimer, Registered, Resolution};
 use crate::machine::AssociationId;
+use crate::profile::Life;
 use crate::time::Instant;
 use crate::wire::asap::{
     Body, DeregistrationResponse, ElementReference, HandleResolution, HandleResolutionResponse, Message, Registration,
@@ -249,7 +250,18 @@ impl Registrar {
     }
 
     /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
-    pub(super) fn expired(&mut self, index: ElementIndex) {
+    pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
+        let life =
+            self.handlespace.element(index).map(|element| self.config.profile.life_from_wire(element.view().life));
+        if let Some(monitor) = self.monitors.get_mut(index)
+            && core::mem::take(&mut monitor.life_in_doubt)
+            && let Some(Life::InDoubt { shorter, longer }) = life
+        {
+            let rest = longer.saturating_sub(shorter);
+            self.handlespace.set_timer(index, ElementTimer::Expiry, Some(now + rest));
+            self.send_keep_alive(now, index);
+            return;
+        }
         let association = self.monitors.get(index).and_then(|monitor| monitor.association);
         if let Some((association, element)) = association.zip(self.handlespace.element(index)) {
             let pool_handle = self.handlespace.pool_handle(element);
@@ -284,8 +296,10 @@ impl Registrar {
             }
         }
         let confirmed = association.map(|_| Second::at(now));
-        self.monitors.insert(index, Monitor { confirmed, ..Monitor::new(association) });
-        let expiry = self.config.profile.life_from_wire(life).map(|life| now + life);
+        let life = self.config.profile.life_from_wire(life);
+        let life_in_doubt = matches!(life, Life::InDoubt { .. });
+        self.monitors.insert(index, Monitor { confirmed, life_in_doubt, ..Monitor::new(association) });
+        let expiry = life.probable().map(|life| now + life);
         self.handlespace.set_timer(index, ElementTimer::Expiry, expiry);
         let next = self.random.around(self.config.keep_alive_interval);
         self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));

@@ -239,7 +239,7 @@ impl Registrar {
         for _ in 0..self.config.limits.elements_per_step.max(1) {
             let Some((index, timer)) = self.handlespace.take_due_timer(now) else { break };
             match timer {
-                ElementTimer::Expiry => self.expired(index),
+                ElementTimer::Expiry => self.expired(now, index),
                 ElementTimer::KeepAlive => self.keep_alive_due(now, index),
             }
         }

@@ -21,6 +21,8 @@ pub(super) struct Monitor {
     pub(super) home_unknown: bool,
     /// Whether it was sent a keep-alive that it has not answered yet.
     pub(super) asked: bool,
+    /// Whether its life may be a thousand times longer, and it is only asked when the life seems to end.
+    pub(super) life_in_doubt: bool,
     /// When it has said last, on this very association, that this registrar is its home, by its registration or by its
     /// answer to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
     pub(super) confirmed: Option<Second>,
@@ -35,6 +37,7 @@ impl Monitor {
             reports: 0,
             home_unknown: false,
             asked: false,
+            life_in_doubt: false,
             confirmed: None,
             claimed_by: ServerIdentifier::NONE,
         }

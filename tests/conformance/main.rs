@@ -23,6 +23,7 @@ mod enrp_startup;
 mod enrp_takeover;
 mod hunt;
 mod network;
+mod profile;
 mod registrar_shutdown;
 mod scripted;
 mod scripted_user;

@@ -34,7 +34,7 @@ impl Show {
             "id": element.identifier.to_string(),
             "policy": policy(&element.policy),
             "transport": transport(&element.user_transport),
-            "life_s": self.profile.life_from_wire(element.life).map(|life| life.as_secs_f64()),
+            "life_s": self.profile.life_from_wire(element.life).probable().map(|life| life.as_secs_f64()),
         });
         if let (Shown::WithHome, Some(fields)) = (shown, object.as_object_mut()) {
             fields.insert("home".into(), element.home.to_string().into());

@@ -1,0 +1,144 @@
+//! Registration lives of elements that count them in milliseconds, as rsplib does, beside those that count seconds.
+
+use std::time::Duration;
+
+use rserpool::registrar::RegistrarConfig;
+use rserpool::wire::asap::{Body, ElementReference, message_type};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, RegistrationLife};
+use rserpool::{AssociationId, Life, Profile};
+
+use crate::scripted::{Done, Element, Scripted, element};
+
+fn read(profile: Profile, number: i32) -> Life {
+    profile.life_from_wire(RegistrationLife(number))
+}
+
+const fn seconds(number: u64) -> Life {
+    Life::Certain(Duration::from_secs(number))
+}
+
+const fn milliseconds(number: u64) -> Life {
+    Life::Certain(Duration::from_millis(number))
+}
+
+const fn in_doubt(number: u64) -> Life {
+    Life::InDoubt { shorter: Duration::from_millis(number), longer: Duration::from_secs(number) }
+}
+
+#[test]
+fn a_plausible_number_of_seconds_is_seconds_and_only_other_ones_may_be_milliseconds() {
+    // A second, an hour, a day, the last one below the border, a week, not a full second in milliseconds.
+    for number in [0, 1, 3_600, 86_400, 99_000, 99_999, 604_800, 86_400_000, 123_456] {
+        assert_eq!(read(Profile::Rfc, number), seconds(number.unsigned_abs().into()), "{number}");
+    }
+    for number in [100_000, 300_000, 600_000, 3_600_000] {
+        assert_eq!(read(Profile::Rfc, number), in_doubt(number.unsigned_abs().into()), "{number}");
+    }
+    assert_eq!(read(Profile::Rfc, -1), Life::Infinite);
+    // rsplib's own default.
+    assert_eq!(read(Profile::Rfc, 300_000).probable(), Some(Duration::from_secs(300)));
+}
+
+#[test]
+fn with_rsplib_s_profile_only_less_than_ten_thousand_can_be_no_milliseconds() {
+    for number in [0, 300, 3_600, 9_999] {
+        assert_eq!(read(Profile::Rsplib, number), seconds(number.unsigned_abs().into()), "{number}");
+    }
+    for number in [10_000, 60_000, 86_400, 99_999, 604_800] {
+        assert_eq!(read(Profile::Rsplib, number), in_doubt(number.unsigned_abs().into()), "{number}");
+    }
+    for number in [100_000, 300_000, 123_456] {
+        assert_eq!(read(Profile::Rsplib, number), milliseconds(number.unsigned_abs().into()), "{number}");
+    }
+    assert_eq!(read(Profile::Rsplib, -1), Life::Infinite);
+}
+
+/// Keep-alives find out nothing: only its life tells how long an element stays.
+fn without_keep_alives(config: &mut RegistrarConfig) {
+    config.keep_alive_interval = Duration::from_secs(1_000_000_000);
+}
+
+/// How often it was asked whether it lives since this was asked last.
+fn asked(registrar: &mut Scripted, element: AssociationId) -> usize {
+    let is_keep_alive = |done: &Done| {
+        matches!(done, Done::Says(to, PayloadProtocol::ASAP, octets)
+            if *to == element && octets[0] == message_type::ENDPOINT_KEEP_ALIVE)
+    };
+    registrar.done().iter().filter(|done| is_keep_alive(done)).count()
+}
+
+fn acknowledge(registrar: &mut Scripted, association: AssociationId, identifier: u32) {
+    let element = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) };
+    registrar.says_asap(association, Body::EndpointKeepAliveAck(element));
+}
+
+#[test]
+fn an_element_with_a_life_in_doubt_is_asked_when_the_shorter_one_ends_and_removed_if_it_is_silent() {
+    let mut registrar = Scripted::with(&[], without_keep_alives);
+    let association = registrar.registers(&Element { life: 300_000, ..element(1, 0) });
+    registrar.wait_seconds(299);
+    registrar.done();
+    registrar.wait_seconds(2);
+    assert_eq!(asked(&mut registrar, association), 1);
+    assert_eq!(registrar.elements().len(), 1);
+    registrar.wait_seconds(5);
+    assert_eq!(registrar.elements(), []);
+    assert!(registrar.told("Unreachable"));
+}
+
+#[test]
+fn an_element_with_a_life_in_doubt_that_answers_stays_until_the_longer_one_ends() {
+    let mut registrar = Scripted::with(&[], without_keep_alives);
+    let association = registrar.registers(&Element { life: 300_000, ..element(1, 0) });
+    registrar.wait_seconds(301);
+    acknowledge(&mut registrar, association, 1);
+    registrar.wait_seconds(299_600);
+    assert_eq!(registrar.elements().len(), 1);
+    registrar.wait_seconds(100);
+    assert_eq!(registrar.elements(), []);
+    assert!(registrar.told("Expired"));
+}
+
+#[test]
+fn an_element_with_a_life_in_doubt_that_registers_again_is_asked_a_life_later() {
+    let mut registrar = Scripted::with(&[], without_keep_alives);
+    let association = registrar.registers(&Element { life: 300_000, ..element(1, 0) });
+    for _ in 0..10 {
+        registrar.wait_seconds(200);
+        registrar.registers_at(association, &Element { life: 300_000, ..element(1, 0) });
+    }
+    assert_eq!(asked(&mut registrar, association), 0);
+    assert_eq!(registrar.elements().len(), 1);
+}
+
+#[test]
+fn elements_that_count_seconds_and_elements_that_count_milliseconds_live_as_long_as_they_say_in_one_pool() {
+    // Both have five minutes, and neither is heard of again.
+    let mut registrar = Scripted::with(&[], without_keep_alives);
+    registrar.registers(&Element { life: 300, ..element(1, 0) });
+    registrar.registers(&Element { life: 300_000, host: 101, ..element(2, 0) });
+    // A week, and for ever: these do not come to an end early.
+    let week = registrar.registers(&Element { life: 604_800, host: 102, ..element(3, 0) });
+    registrar.registers(&Element { life: -1, host: 103, ..element(4, 0) });
+    registrar.wait_seconds(299);
+    assert_eq!(registrar.elements().len(), 4);
+    registrar.done();
+    registrar.wait_seconds(7);
+    assert_eq!(registrar.elements().iter().map(|(identifier, _)| *identifier).collect::<Vec<_>>(), [3, 4]);
+    registrar.wait_seconds(600_000);
+    assert_eq!(asked(&mut registrar, week), 0);
+    assert_eq!(registrar.elements().len(), 2);
+}
+
+#[test]
+fn with_rsplib_s_profile_an_element_of_the_rfcs_is_not_gone_after_a_fraction_of_a_second() {
+    let mut registrar = Scripted::with(&[], |config| {
+        *config = config.clone().with_profile(Profile::Rsplib);
+        without_keep_alives(config);
+    });
+    registrar.registers(&Element { life: 300, ..element(1, 0) });
+    registrar.wait_seconds(299);
+    assert_eq!(registrar.elements().len(), 1);
+    registrar.wait_seconds(2);
+    assert_eq!(registrar.elements(), []);
+}
