@@ -113,6 +113,7 @@ impl Registrar {
         }
         self.watch(now, index, Some(association));
         self.announce_update(UpdateAction::AddPe, index);
+        self.suggest_takeover(now, index);
     }
 
     /// Whether the identifier is in use by an element that is not the one at this association: it lives, and serves

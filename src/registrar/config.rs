@@ -54,6 +54,8 @@ pub struct RegistrarConfig {
     pub update_interval: Duration,
     /// How long an orderly end may take until all elements have found another home. Default 5 s.
     pub shutdown_time: Duration,
+    /// Whether elements move to registrars with fewer of them. Default: they do not.
+    pub takeover_suggestions: TakeoverSuggestions,
     /// Whose habits to follow.
     pub profile: Profile,
     /// How much it takes.
@@ -67,6 +69,18 @@ pub enum Announcements {
     #[default]
     Off,
     /// It does.
+    On,
+}
+
+/// Whether registrars suggest to each other to take elements over, by a flag of ENRP_HANDLE_UPDATE that is not of the RFCs: of an
+/// Internet-Draft (draft-dreibholz-rserpool-enrp-takeover), and of rsplib, which has it off by default, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum TakeoverSuggestions {
+    /// Suggestions are not followed, and none are made.
+    #[default]
+    Off,
+    /// Suggestions are followed; and whenever an element registers, also to renew its registration, it is suggested to the peer with
+    /// the fewest elements, if that has two less than this registrar.
     On,
 }
 
@@ -169,6 +183,7 @@ impl RegistrarConfig {
             resolution_items: 64,
             update_interval: Duration::from_secs(1),
             shutdown_time: Duration::from_secs(5),
+            takeover_suggestions: TakeoverSuggestions::Off,
             profile: Profile::Rfc,
             limits: RegistrarLimits::default(),
         }

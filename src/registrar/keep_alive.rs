@@ -82,6 +82,7 @@ impl Registrar {
     /// The element lives.
     pub(super) fn keep_alive_ack(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
         let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
+        let is_courted = self.is_courted(index);
         let Some(monitor) = self.monitors.get_mut(index) else { return };
         if monitor.association != Some(association) {
             return;
@@ -94,6 +95,8 @@ impl Registrar {
         if self.owns(index) {
             let next = self.random.around(self.config.keep_alive_interval);
             self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));
+        } else if is_courted {
+            self.moved_in(now, index, association);
         } else {
             self.handlespace.set_timer(index, ElementTimer::KeepAlive, None);
             self.release(index, association);
@@ -119,12 +122,25 @@ impl Registrar {
         }
     }
 
+    /// Another registrar watches over it.
+    pub(super) fn leave_alone(&mut self, index: ElementIndex) {
+        if let Some(association) = self.monitors.get(index).and_then(|monitor| monitor.association) {
+            self.release(index, association);
+        }
+        self.unwatch(index);
+    }
+
     /// It is time for a keep-alive, or its answer has not come. RFC 5352 §3.5: an element that cannot be reached MUST be
     /// removed.
     pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
         let Some(monitor) = self.monitors.get(index) else { return };
         if !monitor.asked {
             self.send_keep_alive(now, index);
+            return;
+        }
+        if self.is_courted(index) {
+            // Whether it lives is for its home to say.
+            self.leave_alone(index);
             return;
         }
         self.expel(index, RemovalReason::Unreachable);
@@ -148,6 +164,10 @@ impl Registrar {
     pub(super) fn elements_ended(&mut self, now: Instant, ended: Association, aborted: bool) {
         let never_open = ended.standing == Standing::Opening;
         for index in ended.elements {
+            if self.is_courted(index) {
+                self.unwatch(index);
+                continue;
+            }
             if let Some(monitor) = self.monitors.get_mut(index) {
                 (monitor.association, monitor.confirmed) = (None, None);
                 let (asked, claimed_by) = (monitor.asked, monitor.claimed_by);

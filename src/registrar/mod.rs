@@ -18,6 +18,7 @@ mod peers;
 mod reconfigure;
 mod shutdown;
 mod startup;
+mod suggestion;
 mod sync;
 mod takeover;
 mod timers;
@@ -26,7 +27,7 @@ mod updates;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::config::{AddressCheck, Announcements, Rates, RegistrarConfig, RegistrarLimits};
+pub use self::config::{AddressCheck, Announcements, Rates, RegistrarConfig, RegistrarLimits, TakeoverSuggestions};
 pub use self::event::{RegistrarEvent, RemovalReason};
 
 use self::associations::Associations;

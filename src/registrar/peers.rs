@@ -55,6 +55,10 @@ pub(super) struct Peer {
     pub(super) updates_missed: bool,
     /// No audit before.
     pub(super) audit_after: Instant,
+    /// How many elements it was offered and has not taken yet.
+    pub(super) offered: usize,
+    /// When these offers are forgotten.
+    pub(super) offers_end: Instant,
 }
 
 impl Peer {
@@ -66,6 +70,8 @@ impl Peer {
             download: None,
             updates_missed: false,
             audit_after: Instant::ZERO,
+            offered: 0,
+            offers_end: Instant::ZERO,
         }
     }
 }

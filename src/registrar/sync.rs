@@ -24,16 +24,30 @@ pub(super) struct Download {
 impl Registrar {
     /// Tells all peers that an element has come, changed or gone (RFC 5353 §3.3).
     pub(super) fn announce_update(&mut self, action: UpdateAction, index: ElementIndex) {
+        self.tell_update(action, index, None);
+    }
+
+    /// Tells all peers, or suggests to one of them to take the element over.
+    pub(super) fn tell_update(
+        &mut self,
+        action: UpdateAction,
+        index: ElementIndex,
+        suggest_to: Option<ServerIdentifier>,
+    ) {
         let Some(element) = self.handlespace.element(index) else { return };
         let pool_handle = self.handlespace.pool_handle(element).octets().to_vec();
         let octets = element.octets().to_vec();
         let Some(pool_element) = PoolElement::from_octets(&octets) else { return };
-        self.group_cast(Body::HandleUpdate(HandleUpdate {
+        let update = Body::HandleUpdate(HandleUpdate {
             action,
             pool_handle: PoolHandle::new(&pool_handle),
             pool_element,
-            takeover_suggested: false,
-        }));
+            takeover_suggested: suggest_to.is_some(),
+        });
+        match suggest_to {
+            Some(peer) => self.send_to_peer(peer, update),
+            None => self.group_cast(update),
+        }
     }
 
     /// RFC 5353 §3.3.1, §3.3.2, as a peer.
@@ -49,12 +63,21 @@ impl Registrar {
                 if element.home == self.identifier {
                     return;
                 }
+                let was_ours = known.is_some_and(|index| self.owns(index));
                 let ours = known.filter(|index| self.owns(*index)).and_then(|index| self.monitors.get_mut(index));
                 let is_recent = |at: Second| at.is_within(self.config.max_time_no_response, now);
                 match ours {
                     // The element has gone to both. Soon it ends one of the associations.
                     Some(monitor) if monitor.confirmed.is_some_and(is_recent) => monitor.claimed_by = element.home,
                     _ => self.absorb(update.pool_handle, element),
+                }
+                if was_ours {
+                    self.offer_taken(element.home);
+                }
+                if update.takeover_suggested
+                    && let Some(index) = self.handlespace.find(update.pool_handle, element.identifier)
+                {
+                    self.takeover_suggested(now, index);
                 }
             }
             UpdateAction::DelPe => {
@@ -75,7 +98,7 @@ impl Registrar {
     fn absorb(&mut self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) {
         // What there is no room for is left out; the RFC has no word for it.
         if let Ok((index, _)) = self.handlespace.adopt(pool_handle, element) {
-            self.unwatch(index);
+            self.leave_alone(index);
         }
     }
 

@@ -20,6 +20,7 @@ mod enrp_identity;
 mod enrp_mentor;
 mod enrp_peers;
 mod enrp_startup;
+mod enrp_suggestions;
 mod enrp_takeover;
 mod hunt;
 mod network;

@@ -256,7 +256,7 @@ pub(crate) const fn element(identifier: u32, home: u32) -> Element {
 }
 
 impl Element {
-    fn with<R>(&self, then: impl FnOnce(PoolElement<'_>) -> R) -> R {
+    pub(crate) fn with<R>(&self, then: impl FnOnce(PoolElement<'_>) -> R) -> R {
         let addresses = [host(self.host)];
         then(PoolElement {
             identifier: PeIdentifier(self.identifier),

@@ -75,13 +75,13 @@ class Process:
 class Host:
     """A host. `encapsulated`: its kernel's SCTP goes over UDP."""
 
-    def __init__(self, number, family, encapsulated):
-        self.namespace, self.number = f"h{number}", number
+    def __init__(self, world, number, family, encapsulated):
+        self.namespace, self.number, self.outside = f"w{world}h{number}", number, f"w{world}v{number}"
         self.address = f"10.20.0.{number}" if family == 4 else f"fd00:20::{number}"
         self.literal = self.address if family == 4 else f"[{self.address}]"
         command("ip", "netns", "add", self.namespace)
-        command("ip", "link", "add", f"v{number}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        command("ip", "link", "set", f"v{number}", "master", "br0", "up")
+        command("ip", "link", "add", self.outside, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        command("ip", "link", "set", self.outside, "master", f"w{world}br", "up")
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "link", "set", "eth0", "up", "multicast", "on")
         if family == 4:
@@ -100,7 +100,7 @@ class Host:
 
     def link(self, state):
         """Its network, up or down."""
-        command("ip", "link", "set", f"v{self.number}", state)
+        command("ip", "link", "set", self.outside, state)
 
     def trouble(self, loss, delay):
         """Loss in percent and delay in milliseconds of what it sends."""
@@ -108,16 +108,17 @@ class Host:
 
 
 class World:
-    """All of a scenario."""
+    """All of a scenario. Several may be there at a time: each has its number."""
 
-    def __init__(self, program, transport, family):
-        self.program, self.transport, self.family = program, transport, family
+    def __init__(self, number, program, transport, family, whole=False):
+        self.number, self.bridge = number, f"w{number}br"
+        self.program, self.transport, self.family, self.whole = program, transport, family, whole
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
         self.processes, self.hosts, self.watcher = [], [], None
-        command("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
-        command("ip", "link", "set", "br0", "up")
+        command("ip", "link", "add", self.bridge, "type", "bridge", "mcast_snooping", "0")
+        command("ip", "link", "set", self.bridge, "up")
         self.capture = self.work / "all.pcap"
-        self.tcpdump = subprocess.Popen(["tcpdump", "-q", "-Z", "root", "-U", "-n", "-i", "br0", "-w", str(self.capture)],
+        self.tcpdump = subprocess.Popen(["tcpdump", "-q", "-Z", "root", "-U", "-n", "-i", self.bridge, "-w", str(self.capture)],
                                         stderr=subprocess.DEVNULL)
         end = time.monotonic() + 10
         while not self.capture.exists() and time.monotonic() < end:
@@ -131,7 +132,7 @@ class World:
         return self.watcher
 
     def host(self, kind):
-        host = Host(len(self.hosts) + 1, self.family, self.transport == "udp" and kind == "rsplib")
+        host = Host(self.number, len(self.hosts) + 1, self.family, self.transport == "udp" and kind == "rsplib")
         self.hosts.append(host)
         return host
 
@@ -160,7 +161,7 @@ class World:
         self.tcpdump.wait()
         for host in self.hosts:
             command("ip", "netns", "del", host.namespace, check=False)
-        command("ip", "link", "del", "br0", check=False)
+        command("ip", "link", "del", self.bridge, check=False)
 
     def messages(self):
         """All ASAP and ENRP messages on the bridge, as our decoder has them."""

@@ -138,6 +138,10 @@ pub(crate) struct RegistrarArgs {
     /// Take elements whose addresses are not those of their associations, as behind address translation
     #[arg(long)]
     pub(crate) any_address: bool,
+    /// Let elements move to registrars with fewer of them: suggest it to peers, and follow their suggestions; an extension that
+    /// rsplib has, too (-supporttakeoversuggestion)
+    #[arg(long)]
+    pub(crate) takeover_suggestions: bool,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }

@@ -1,6 +1,8 @@
 //! `rserpool registrar`.
 
-use rserpool::registrar::{AddressCheck, Announcements, Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::registrar::{
+    AddressCheck, Announcements, Registrar, RegistrarConfig, RegistrarEvent, TakeoverSuggestions,
+};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{ASAP_PORT, Instant, Purpose};
 use rserpool_blocking::{Application, Flow, Options};
@@ -43,6 +45,9 @@ fn configuration(args: &RegistrarArgs, options: &mut Options) -> Result<Registra
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
     if args.any_address {
         config.addresses = AddressCheck::Any;
+    }
+    if args.takeover_suggestions {
+        config.takeover_suggestions = TakeoverSuggestions::On;
     }
     settings::registrar(&args.node.settings, &mut config, options)?;
     Ok(config)

@@ -1,0 +1,103 @@
+//! Suggestions to take elements over, of draft-dreibholz-rserpool-enrp-takeover.
+
+use std::time::Duration;
+
+use rserpool::Input;
+use rserpool::registrar::TakeoverSuggestions;
+use rserpool::wire::enrp::message_type::HANDLE_UPDATE;
+use rserpool::wire::enrp::{Body, HandleUpdate, UpdateAction};
+use rserpool::wire::{PayloadProtocol, PoolHandle};
+
+use crate::network::{Network, NodeId};
+use crate::scripted::{Done, Scripted, element};
+
+const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
+
+/// Four elements of a registrar, which register again every 30 s, and a second registrar that comes later.
+fn one_full_and_one_empty(suggestions: [TakeoverSuggestions; 2]) -> (Network, [NodeId; 2], Vec<NodeId>) {
+    let mut net = Network::new();
+    let first = net.registrar_with(&[], |config| config.takeover_suggestions = suggestions[0]);
+    let elements = (1..=4)
+        .map(|identifier| {
+            net.element_with("pool", identifier, &[first], |config| config.life = Some(Duration::from_secs(50)))
+        })
+        .collect();
+    net.run(Duration::from_secs(5));
+    let second = net.registrar_with(&[first], |config| config.takeover_suggestions = suggestions[1]);
+    net.run(Duration::from_secs(5));
+    (net, [first, second], elements)
+}
+
+fn suggestions(net: &Network, from: NodeId, to: NodeId) -> usize {
+    net.messages(from, to, ENRP, HANDLE_UPDATE).iter().filter(|sent| sent.octets[1] == 1).count()
+}
+
+#[test]
+fn elements_move_to_a_registrar_that_has_none_until_both_have_as_many() {
+    let (mut net, [first, second], elements) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    assert_eq!(net.table(second).iter().filter(|(_, home)| *home == 0x100).count(), 4);
+    // As they register again.
+    net.run(Duration::from_secs(40));
+    let homes: Vec<u32> = net.table(first).iter().map(|(_, home)| *home).collect();
+    let of = |home: u32| homes.iter().filter(|other| **other == home).count();
+    assert_eq!((of(0x100), of(0x100 + second as u32)), (2, 2));
+    assert_eq!(net.table(first), net.table(second));
+    let moved = |element: &&NodeId| {
+        net.has(**element, &format!("HomeChanged {{ home: ServerIdentifier({:#010x})", 0x100 + second))
+    };
+    assert_eq!(elements.iter().filter(moved).count(), 2);
+    // There it stays.
+    let before = (net.table(first), suggestions(&net, first, second) + suggestions(&net, second, first));
+    net.run(Duration::from_secs(600));
+    assert_eq!((net.table(first), suggestions(&net, first, second) + suggestions(&net, second, first)), before);
+    assert!(!net.has(first, "Removed") && !net.has(second, "Removed"));
+}
+
+#[test]
+fn nobody_moves_where_suggestions_are_off() {
+    for which in [[TakeoverSuggestions::Off; 2], [TakeoverSuggestions::On, TakeoverSuggestions::Off]] {
+        let (mut net, [first, second], _) = one_full_and_one_empty(which);
+        net.run(Duration::from_secs(200));
+        assert!(net.table(first).iter().all(|(_, home)| *home == 0x100));
+        assert_eq!(net.table(first), net.table(second));
+        assert_eq!(suggestions(&net, first, second) > 0, which[0] == TakeoverSuggestions::On);
+    }
+}
+
+#[test]
+fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
+    let mut registrar = Scripted::with(&[], |config| config.takeover_suggestions = TakeoverSuggestions::On);
+    let peer = registrar.comes(2);
+    let offer = |registrar: &mut Scripted| {
+        element(7, 2).with(|pool_element| {
+            let (action, pool_handle) = (UpdateAction::AddPe, PoolHandle::new(b"pool"));
+            let update = HandleUpdate { action, pool_handle, pool_element, takeover_suggested: true };
+            registrar.hears(peer, 2, Body::HandleUpdate(update));
+        });
+    };
+    offer(&mut registrar);
+    let reached = registrar.open(100);
+    registrar.wait_seconds(6);
+    assert!(registrar.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == reached)));
+    assert_eq!(registrar.elements(), [(7, 2)]);
+
+    offer(&mut registrar);
+    let association = registrar.asked_for(100).unwrap();
+    registrar.input(Input::OpenFailed { association });
+    registrar.wait_seconds(6);
+    assert_eq!(registrar.elements(), [(7, 2)]);
+    assert!(!registrar.told("Removed"));
+}
+
+#[test]
+fn a_dead_registrar_that_comes_back_gets_elements_again() {
+    let (mut net, [first, second], _) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    net.run(Duration::from_secs(60));
+    net.kill(second);
+    net.wait(Duration::from_secs(90), |net| net.has(first, "TakenOver"));
+    assert!(net.table(first).iter().all(|(_, home)| *home == 0x100));
+    let third = net.registrar_with(&[first], |config| config.takeover_suggestions = TakeoverSuggestions::On);
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.table(first).iter().filter(|(_, home)| *home == 0x100 + third as u32).count(), 2);
+    assert_eq!(net.table(first), net.table(third));
+}
