@@ -263,7 +263,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     fn opened(&mut self, now: Instant, association: AssociationId) {
-        if self.session_opened(association) {
+        if self.session_opened(now, association) {
             return;
         }
         let Self { hunt, outbox, .. } = self;

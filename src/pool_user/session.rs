@@ -123,6 +123,8 @@ pub(super) struct Session {
     waits: u8,
     /// Whether the present element has said something.
     heard: bool,
+    /// Since when it has the present element.
+    since: Instant,
     /// Whether it has had an element before the present one.
     had_element: bool,
 }
@@ -141,6 +143,7 @@ impl Session {
             failovers: 0,
             waits: 0,
             heard: false,
+            since: Instant::ZERO,
             had_element: false,
         }
     }
@@ -372,7 +375,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     /// Whether the association is a session's; if so the session is on.
-    pub(super) fn session_opened(&mut self, association: AssociationId) -> bool {
+    pub(super) fn session_opened(&mut self, now: Instant, association: AssociationId) -> bool {
         let Some((session, partner)) = self.sessions.iter_mut().find_map(|session| match session.state {
             SessionState::Connecting(partner) if partner.association == association => Some((session, partner)),
             _ => None,
@@ -382,7 +385,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let rebuilds = session.had_element
             && matches!(session.kind, Kind::Conversation(FailoverMode::Supervised | FailoverMode::Manual));
         session.state = if rebuilds { SessionState::Rebuilding(partner) } else { SessionState::Established(partner) };
-        session.heard = false;
+        (session.heard, session.since) = (false, now);
         let (id, kind, failovers) = (session.id, session.kind, session.failovers);
         if partner.transport_use == TransportUse::DataPlusControl {
             // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel.
@@ -412,12 +415,15 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
 
     /// A session's element is dead, or has ended the session: report it, and go on with the next (RFC 5352 §3.5, §3.8).
     fn element_failed(&mut self, now: Instant, id: SessionId, partner: Partner, reason: Option<CloseReason>) {
+        let brief = self.config.retry_delay;
         let Some(session) = self.session_mut(id) else { return };
         session.failovers = session.failovers.saturating_add(1);
         session.previous = Some(partner);
         let was_open = !matches!(session.state, SessionState::Connecting(_));
         session.had_element |= was_open;
-        let was_of_use = was_open && session.heard;
+        // Some services end each session after their answer. They are asked anew, but not as often as they can answer.
+        let is_brief = reason == Some(CloseReason::Shutdown) && now.since(session.since) < brief;
+        let was_of_use = was_open && session.heard && !is_brief;
         (session.state, session.buffer) = (SessionState::Suspended, SendBuffer::HasRoom);
         let (pool, kind) = (session.pool, session.kind);
         let mut exhausted = session.preferred.is_empty();

@@ -6,9 +6,10 @@ use rserpool::SendError;
 use rserpool::pool_user::{OpenError, SessionId};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PoolHandle};
-use rserpool::{AssociationId, OutgoingMessage};
+use rserpool::{AssociationId, CloseReason, Input, OutgoingMessage};
 
 use crate::network::{Network, NodeId};
+use crate::scripted_user::ScriptedUser;
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const DATA: PayloadProtocol = PayloadProtocol::UNSPECIFIED;
@@ -276,4 +277,28 @@ fn a_session_with_a_pool_that_stays_empty_asks_less_and_less_often() {
     // It is there as soon as somebody registers, by and by.
     net.element("nobody", 1, &[registrar]);
     net.wait(Duration::from_secs(6), |net| net.has(user, "Established"));
+}
+
+#[test]
+fn a_service_that_ends_each_session_after_its_answer_is_not_asked_as_often_as_it_can_answer() {
+    let mut user = ScriptedUser::new();
+    user.act(|user, now| user.open_session(now, PoolHandle::new(b"pool")).unwrap());
+    let (mut sessions, mut answered, start) = (0, 0, user.now);
+    while user.now.since(start) < Duration::from_secs(10) {
+        if user.wanted().contains(&1) {
+            let association = user.opens(1);
+            let answer = b"Wednesday, 25-November-2026";
+            user.input(Input::Message { association, protocol: DATA, octets: answer });
+            user.closes(association, CloseReason::Shutdown);
+            sessions += 1;
+        }
+        if user.requests() > answered {
+            user.resolved(&[1]);
+            answered += 1;
+        }
+        user.wait(Duration::from_millis(1));
+    }
+    // Every half second, as a user asks who can reach nobody at all.
+    assert!((18..=21).contains(&sessions), "{sessions} sessions in 10 s");
+    assert_eq!(user.reports(), 0);
 }
