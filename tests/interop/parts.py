@@ -55,7 +55,7 @@ class Registrar(Part):
         while len(found := self.resolve(pool)) != count:
             if time.monotonic() > end:
                 raise Failure(f"{self.process.name} resolves {found}, not {count} elements")
-            time.sleep(0.2)
+            time.sleep(0.5)
         return found
 
     def table(self):

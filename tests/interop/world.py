@@ -1,6 +1,5 @@
 """Hosts as network namespaces on one bridge, processes on them, and a capture of all that they say to each other."""
 import json
-import os
 import pathlib
 import re
 import signal
@@ -72,28 +71,44 @@ class Process:
             raise Failure(f"{self.name} does not end") from None
 
 
+def literal(address):
+    """As it stands in front of a port."""
+    return f"[{address}]" if ":" in address else address
+
+
 class Host:
     """A host. `encapsulated`: its kernel's SCTP goes over UDP."""
 
     def __init__(self, world, number, family, encapsulated):
         self.namespace, self.number, self.outside = f"w{world}h{number}", number, f"w{world}v{number}"
-        self.address = f"10.20.0.{number}" if family == 4 else f"fd00:20::{number}"
-        self.literal = self.address if family == 4 else f"[{self.address}]"
+        self.family, self.addresses = family, 0
+        self.address = self.add_address(first=True)
         command("ip", "netns", "add", self.namespace)
         command("ip", "link", "add", self.outside, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
         command("ip", "link", "set", self.outside, "master", f"w{world}br", "up")
-        self.run("ip", "link", "set", "lo", "up")
-        self.run("ip", "link", "set", "eth0", "up", "multicast", "on")
+        # With the other family, too, rsplib would register addresses of both.
+        lines = ["ip link set lo up", "ip link set eth0 up multicast on"]
         if family == 4:
-            # Without, the other family would be there as well, and rsplib registers all addresses of its host.
-            self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
-            self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
-            self.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
-        else:
-            self.run("ip", "addr", "add", f"{self.address}/64", "dev", "eth0", "nodad")
+            lines += ["echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "ip route add 224.0.0.0/4 dev eth0"]
+        lines.append(f"ip addr add {self.with_prefix(self.address)} dev eth0")
         if encapsulated:
-            for variable in ("udp_port", "encap_port"):
-                self.run("sh", "-c", f"echo 9899 >/proc/sys/net/sctp/{variable}")
+            lines += [f"echo 9899 >/proc/sys/net/sctp/{variable}" for variable in ("udp_port", "encap_port")]
+        self.run("sh", "-ec", "\n".join(lines))
+
+    @property
+    def literal(self):
+        return literal(self.address)
+
+    def with_prefix(self, address):
+        return f"{address}/16" if self.family == 4 else f"{address}/64 nodad"
+
+    def add_address(self, first=False):
+        """One more address, for one more program that wants a UDP port of its own."""
+        address = f"10.20.{self.addresses}.{self.number}" if self.family == 4 else f"fd00:20::{self.addresses:x}:{self.number:x}"
+        self.addresses += 1
+        if not first:
+            self.run("ip", "addr", "add", *self.with_prefix(address).split(), "dev", "eth0")
+        return address
 
     def run(self, *arguments):
         return command("ip", "netns", "exec", self.namespace, *arguments)
@@ -110,10 +125,10 @@ class Host:
 class World:
     """All of a scenario. Several may be there at a time: each has its number."""
 
-    def __init__(self, number, program, transport, family, whole=False):
+    def __init__(self, number, program, transport, family, work, whole):
         self.number, self.bridge = number, f"w{number}br"
         self.program, self.transport, self.family, self.whole = program, transport, family, whole
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix=f"{number}-", dir=work))
         self.processes, self.hosts, self.watcher = [], [], None
         command("ip", "link", "add", self.bridge, "type", "bridge", "mcast_snooping", "0")
         command("ip", "link", "set", self.bridge, "up")
@@ -139,9 +154,9 @@ class World:
     def start(self, host, name, *arguments, stdin=False):
         return Process(self, host, f"{name}-{host.number}-{len(self.processes)}", arguments, stdin)
 
-    def endpoint(self, host, port):
+    def endpoint(self, host, port, address=None):
         scheme = "sctp" if self.transport == "sctp" else "sctp+udp"
-        return f"{scheme}://{host.literal}:{port}"
+        return f"{scheme}://{literal(address or host.address)}:{port}"
 
     def wait(self, is_so, limit, what):
         """Waits until it is so."""
@@ -149,7 +164,7 @@ class World:
         while not is_so():
             if time.monotonic() > end:
                 raise Failure(what() if callable(what) else what)
-            time.sleep(0.3)
+            time.sleep(0.5)
 
     def stop(self):
         for process in self.processes:
@@ -160,6 +175,7 @@ class World:
         self.tcpdump.terminate()
         self.tcpdump.wait()
         for host in self.hosts:
+            command("ip", "link", "del", host.outside, check=False)
             command("ip", "netns", "del", host.namespace, check=False)
         command("ip", "link", "del", self.bridge, check=False)
 
@@ -167,18 +183,6 @@ class World:
         """All ASAP and ENRP messages on the bridge, as our decoder has them."""
         lines = command(self.program, "decode", "--json", self.capture, check=False).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
-
-    def faults(self):
-        """What tshark finds wrong, and error causes: lines to be looked at."""
-        arguments = ["tshark", "-n", "-r", self.capture]
-        if self.transport == "udp":
-            arguments += ["-d", "udp.port==9899,sctp"]
-        arguments += ["-Y", "(asap or enrp) and (_ws.malformed or asap.cause_code or enrp.cause_code)", "-T", "fields"]
-        for field in ("frame.number", "_ws.malformed", "asap.cause_code", "enrp.cause_code", "_ws.col.Info"):
-            arguments += ["-e", field]
-        environment = {**os.environ, "HOME": str(self.work)}
-        done = subprocess.run(map(str, arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        return done.stdout.splitlines()
 
     def tail(self):
         return "\n".join(f"== {process.name}: {' '.join(map(str, process.arguments))}\n{process.log()[-1500:]}"
