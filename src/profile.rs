@@ -46,8 +46,7 @@ impl Life {
 
 /// No element lives for less than ten seconds by choice, as it takes a registrar half of that to find out that it is dead.
 const LEAST_MILLISECONDS: u64 = 10_000;
-/// Above a day whoever counts seconds has whole days, or an infinite life. Milliseconds begin to be plausible a little higher.
-const MOST_SECONDS: u64 = 100_000;
+/// Above a day whoever counts seconds has whole days, or an infinite life; and rsplib has 90,000 ms by default, or more.
 const DAY: u64 = 86_400;
 
 impl Profile {
@@ -67,7 +66,7 @@ impl Profile {
     /// |---|---|---|
     /// | negative | infinite | infinite |
     /// | below 10,000 | seconds | seconds |
-    /// | below 100,000 | seconds | in doubt |
+    /// | up to 86,400 | seconds | in doubt |
     /// | whole days (times of 86,400) | seconds | in doubt |
     /// | other times of 1,000 | in doubt | milliseconds |
     /// | others | seconds | milliseconds |
@@ -76,7 +75,7 @@ impl Profile {
         let Ok(number) = u64::try_from(life.0) else { return Life::Infinite };
         let (seconds, milliseconds) = (Duration::from_secs(number), Duration::from_millis(number));
         let in_doubt = Life::InDoubt { shorter: milliseconds, longer: seconds };
-        let is_long = number >= MOST_SECONDS && !number.is_multiple_of(DAY);
+        let is_long = number > DAY && !number.is_multiple_of(DAY);
         match self {
             Self::Rfc if is_long && number.is_multiple_of(1_000) => in_doubt,
             Self::Rfc => Life::Certain(seconds),
