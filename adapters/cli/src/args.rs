@@ -143,6 +143,8 @@ pub(crate) struct RegistrarArgs {
     #[arg(long)]
     pub(crate) takeover_suggestions: bool,
     #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
+    #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
 
@@ -182,6 +184,8 @@ pub(crate) struct ElementArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) cookie_key: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
+    #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
 
@@ -216,6 +220,8 @@ pub(crate) struct UserArgs {
     /// After how much time without an answer the request counts as lost and the program fails
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
@@ -262,6 +268,17 @@ pub(crate) struct DecodeArgs {
     /// Write one JSON object a message
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Who is told how it is.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct MonitorArgs {
+    /// Report by the Component Status Protocol to a monitor, such as rsplib's cspmonitor, at ADDRESS:PORT
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) csp_server: Option<SocketAddr>,
+    /// How often it reports
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) csp_interval: Duration,
 }
 
 /// What all that run a machine have in common.

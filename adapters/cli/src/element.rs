@@ -1,11 +1,11 @@
 //! `rserpool element`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
-use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, TransportUse};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose};
 use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::args::{Command, ElementArgs, Service};
 use crate::cookies::Cookies;
 use crate::counter::Counter;
+use crate::csp::{Association, Component, Reporter, Status, count};
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Reload, Stop};
@@ -78,6 +79,9 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         failure: None,
         full: false,
         lines: 0,
+        reporter: Reporter::new(&args.monitor, Component::Element(PeIdentifier(identifier)), &listen.to_string())?,
+        home: None,
+        served: HashSet::new(),
     };
     while !app.is_over {
         driver.run(&mut app)?;
@@ -139,6 +143,17 @@ fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'stati
     })
 }
 
+/// The load that a policy tells.
+const fn load(policy: &Policy<'_>) -> Option<u32> {
+    match policy {
+        Policy::LeastUsed { load }
+        | Policy::RandomizedLeastUsed { load }
+        | Policy::LeastUsedWithDegradation { load, .. }
+        | Policy::PriorityLeastUsed { load, .. } => Some(*load),
+        _ => None,
+    }
+}
+
 /// What it does for its users.
 enum Serving {
     Service(Service),
@@ -164,6 +179,11 @@ struct App {
     full: bool,
     /// How many lines of characters there were.
     lines: usize,
+    reporter: Option<Reporter>,
+    /// Its home registrar, and since when.
+    home: Option<(ServerIdentifier, Instant)>,
+    /// The users that have said something.
+    served: HashSet<AssociationId>,
 }
 
 /// 72 of the 95 printing characters, in a ring, from another one each time (RFC 864).
@@ -213,11 +233,30 @@ impl App {
     }
 }
 
+impl App {
+    fn report(&mut self, now: Instant) {
+        let Self { reporter: Some(reporter), home, served, policy, .. } = self else { return };
+        reporter.report(now, || {
+            let home = home.map(|(home, since)| Association {
+                with: Component::Registrar(home),
+                since,
+                protocol: PayloadProtocol::ASAP,
+            });
+            let text = match home {
+                Some(_) => count(served.len(), "session"),
+                None => "looking for a registrar".into(),
+            };
+            Status { text, load: load(policy), associations: home.into_iter().collect() }
+        });
+    }
+}
+
 impl Application<Element> for App {
     fn event(&mut self, now: Instant, event: ElementEvent<'_>) {
         match event {
             ElementEvent::Registered { home } => {
                 info!(event = "registered", %home, "registered");
+                self.home = Some((home, self.home.map_or(now, |(_, since)| since)));
                 node::ready();
             }
             ElementEvent::RegistrationFailed(reason) => {
@@ -230,9 +269,11 @@ impl Application<Element> for App {
                 self.end = Some(now);
             }
             ElementEvent::HomeLost { reason } => {
+                self.home = None;
                 info!(event = "home_lost", %reason, "the home registrar is gone, looking for another");
             }
             ElementEvent::HomeChanged { home } => {
+                self.home = Some((home, now));
                 info!(event = "home_changed", %home, "another registrar is the home now");
             }
             ElementEvent::CookieEcho { session, cookie } => {
@@ -244,13 +285,17 @@ impl Application<Element> for App {
                     None => warn!(%session, "a cookie that is not ours"),
                 }
             }
-            ElementEvent::Data { session, message } => self.request(session, message.protocol, message.octets),
+            ElementEvent::Data { session, message } => {
+                self.served.insert(session);
+                self.request(session, message.protocol, message.octets);
+            }
             ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),
             ElementEvent::SessionClosed { session, .. } => {
                 if let Serving::Proxy(sidecar) = &mut self.service {
                     sidecar.closed(session);
                 }
                 self.sessions.remove(&session);
+                self.served.remove(&session);
             }
             _ => {}
         }
@@ -274,6 +319,7 @@ impl Application<Element> for App {
             self.end = Some(now + DEREGISTRATION);
             element.deregister(now);
         }
+        self.report(now);
         self.is_over = self.failure.is_some() || self.end.is_some_and(|end| end <= now);
         match (self.is_over, self.reload.is_set()) {
             (true, _) => Flow::Stop,
@@ -283,6 +329,9 @@ impl Application<Element> for App {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.full { Some(Instant::ZERO) } else { self.end }
+        if self.full {
+            return Some(Instant::ZERO);
+        }
+        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(self.end).min()
     }
 }

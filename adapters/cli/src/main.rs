@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod cookies;
 mod counter;
+mod csp;
 mod decode;
 mod demo;
 mod driver;

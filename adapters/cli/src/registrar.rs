@@ -1,14 +1,17 @@
 //! `rserpool registrar`.
 
+use std::collections::BTreeMap;
+
 use rserpool::registrar::{
     AddressCheck, Announcements, Registrar, RegistrarConfig, RegistrarEvent, TakeoverSuggestions,
 };
-use rserpool::wire::ServerIdentifier;
+use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 use rserpool::{ASAP_PORT, Instant, Purpose};
 use rserpool_blocking::{Application, Flow, Options};
 use tracing::{info, warn};
 
 use crate::args::{Command, RegistrarArgs};
+use crate::csp::{Association, Component, Reporter, Status, count};
 use crate::driver::Driver;
 use crate::endpoint::{ENRP_PORT, EndpointArg, Scheme};
 use crate::failure::Failure;
@@ -75,7 +78,9 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let reload = Reload::on_signal(driver.waker())?;
     let id = driver.machine().identifier();
     info!(registrar = %id, "registrar");
-    let mut app = App { stop, reload: reload.clone(), gone: false };
+    let place = asap.first().map(ToString::to_string).unwrap_or_default();
+    let reporter = Reporter::new(&args.monitor, Component::Registrar(id), &place)?;
+    let mut app = App { stop, reload: reload.clone(), gone: false, reporter, peers: BTreeMap::new() };
     while !app.gone {
         driver.run(&mut app)?;
         reload.carry_out(|command| match command {
@@ -101,6 +106,33 @@ struct App {
     reload: Reload,
     /// Whether the registrar has come to its end.
     gone: bool,
+    reporter: Option<Reporter>,
+    /// Since when it knows its peers.
+    peers: BTreeMap<ServerIdentifier, Instant>,
+}
+
+impl App {
+    fn report(&mut self, now: Instant, registrar: &Registrar) {
+        let Self { reporter: Some(reporter), peers, .. } = self else { return };
+        reporter.report(now, || {
+            let handlespace = registrar.handlespace();
+            peers.retain(|known, _| registrar.peers().any(|peer| peer == *known));
+            let peers = registrar.peers().map(|peer| Association {
+                with: Component::Registrar(peer),
+                since: *peers.entry(peer).or_insert(now),
+                protocol: PayloadProtocol::ENRP,
+            });
+            let associations: Vec<_> = peers.collect();
+            let own = handlespace.owned_by(registrar.identifier()).len();
+            let text = format!(
+                "{}, {own} its own, in {}; {}",
+                count(handlespace.len(), "element"),
+                count(handlespace.pool_count(), "pool"),
+                count(associations.len(), "peer"),
+            );
+            Status { text, load: None, associations }
+        });
+    }
 }
 
 impl Application<Registrar> for App {
@@ -157,10 +189,15 @@ impl Application<Registrar> for App {
             node::stopping();
             registrar.shut_down(now);
         }
+        self.report(now, registrar);
         match (self.gone, self.reload.is_set()) {
             (true, _) => Flow::Stop,
             (false, true) => Flow::Pause,
             (false, false) => Flow::Continue,
         }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.reporter.as_ref().map(Reporter::deadline)
     }
 }

@@ -5,12 +5,13 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
-use rserpool::wire::PoolHandle;
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 use rserpool::{Failover, Instant, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
 use crate::args::{NodeArgs, UserArgs};
+use crate::csp::{Association, Component, Reporter, Status};
 use crate::driver::Driver;
 use crate::endpoint::EndpointArg;
 use crate::exchange::Exchange;
@@ -79,6 +80,8 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
         timeout: args.timeout,
         exchange: Exchange::default(),
         failure: None,
+        reporter: Reporter::new(&args.monitor, Component::User(node::random()?), &args.pool)?,
+        element: None,
     };
     driver.run(&mut app)?;
     match app.failure {
@@ -95,6 +98,24 @@ struct App {
     timeout: Duration,
     exchange: Exchange,
     failure: Option<Failure>,
+    reporter: Option<Reporter>,
+    /// The element that serves, and since when.
+    element: Option<(PeIdentifier, Instant)>,
+}
+
+impl App {
+    fn report(&mut self, now: Instant) {
+        let Self { reporter: Some(reporter), element, .. } = self else { return };
+        reporter.report(now, || {
+            let element = element.map(|(element, since)| Association {
+                with: Component::Element(element),
+                since,
+                protocol: PayloadProtocol::UNSPECIFIED,
+            });
+            let text = if element.is_some() { "1 session" } else { "looking for an element" };
+            Status { text: text.into(), load: None, associations: element.into_iter().collect() }
+        });
+    }
 }
 
 impl Application<User> for App {
@@ -103,11 +124,13 @@ impl Application<User> for App {
             UserEvent::Established { identifier, failovers, .. } => {
                 info!(event = "established", element = %identifier, failovers, "session with an element");
                 self.exchange.established(now);
+                self.element = Some((identifier, now));
             }
             UserEvent::Failover { identifier, reason, .. } => {
                 let reason = reason.map_or_else(|| "cannot be reached".into(), |reason| reason.to_string());
                 info!(event = "failover", element = %identifier, %reason, "the element is gone, taking the next");
                 self.exchange.failed_over();
+                self.element = None;
             }
             UserEvent::HomeFound => debug!("found a registrar"),
             UserEvent::HomeLost => info!(event = "home_lost", "the registrar is gone"),
@@ -133,6 +156,7 @@ impl Application<User> for App {
         if self.failure.is_some() || self.stop.is_set() {
             return Flow::Stop;
         }
+        self.report(now);
         while !self.exchange.is_waiting() {
             match self.lines.try_recv() {
                 Ok(request) if request.is_empty() => {}
@@ -163,7 +187,8 @@ impl Application<User> for App {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let (_, since, tried) = self.exchange.waiting()?;
-        Some((since + self.timeout).min(tried + self.answer_timeout))
+        let answer =
+            self.exchange.waiting().map(|(_, since, tried)| (since + self.timeout).min(tried + self.answer_timeout));
+        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(answer).min()
     }
 }

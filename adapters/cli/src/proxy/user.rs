@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use rserpool::pool_user::{PoolUser, SessionId, UserEvent};
-use rserpool::wire::{PayloadProtocol, PoolHandle};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 use rserpool::{Failover, Instant, OutgoingMessage, SendError};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::pipe::{Backlog, News, Pipe, Reporter};
 use super::{CREDIT, DATA, END, RESET, WINDOW};
 use crate::args::UserArgs;
+use crate::csp;
 use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
@@ -44,7 +45,9 @@ pub(crate) fn run(args: &UserArgs, listen: SocketAddr) -> Result<(), Failure> {
     let (waiting, clients, sessions, backlog, todo) = Default::default();
     let pool = args.pool.clone();
     let (next, full) = (0, false);
-    let mut app = App { pool, stop, reporter, incoming, news, waiting, clients, sessions, next, backlog, todo, full };
+    let monitor = csp::Reporter::new(&args.monitor, csp::Component::User(node::random()?), &listen.to_string())?;
+    let mut app =
+        App { pool, stop, reporter, incoming, news, waiting, clients, sessions, next, backlog, todo, full, monitor };
     Ok(driver.run(&mut app)?)
 }
 
@@ -61,6 +64,8 @@ struct Client {
     session: SessionId,
     pipe: Pipe,
     way: Way,
+    /// Its element, and since when.
+    element: Option<(PeIdentifier, Instant)>,
     /// What the client has said, to be said again to another element; `None` once an element has answered, or when it is
     /// too much to be kept.
     said: Option<Vec<u8>>,
@@ -82,6 +87,8 @@ struct App {
     todo: Vec<Todo>,
     /// Whether the machine has had no room for the backlog.
     full: bool,
+    /// Who is told how it is.
+    monitor: Option<csp::Reporter>,
 }
 
 /// What is to be done about a session besides sending.
@@ -94,6 +101,19 @@ enum Todo {
 impl App {
     fn client(&mut self, session: SessionId) -> Option<&mut Client> {
         self.clients.get_mut(self.sessions.get(&session)?)
+    }
+
+    fn report(&mut self, now: Instant) {
+        let Self { monitor: Some(monitor), clients, .. } = self else { return };
+        monitor.report(now, || {
+            let elements = clients.values().filter_map(|client| client.element);
+            let associations = elements.map(|(element, since)| csp::Association {
+                with: csp::Component::Element(element),
+                since,
+                protocol: DATA,
+            });
+            csp::Status { text: csp::count(clients.len(), "session"), load: None, associations: associations.collect() }
+        });
     }
 
     /// A connection is over.
@@ -182,15 +202,18 @@ impl App {
 }
 
 impl Application<User> for App {
-    fn event(&mut self, _now: Instant, event: UserEvent<'_>) {
+    fn event(&mut self, now: Instant, event: UserEvent<'_>) {
         match event {
             UserEvent::Established { session, identifier, .. } => {
                 debug!(event = "established", element = %identifier, %session, "a connection has an element");
                 self.established(session);
+                if let Some(client) = self.client(session) {
+                    client.element = Some((identifier, now));
+                }
             }
             UserEvent::Failover { session, identifier, .. } => {
                 let Some(client) = self.client(session) else { return };
-                client.way = Way::Waiting;
+                (client.way, client.element) = (Way::Waiting, None);
                 if client.said.is_some() {
                     info!(event = "failover", element = %identifier, %session, "a connection moves to the next element");
                 } else {
@@ -224,7 +247,8 @@ impl Application<User> for App {
             };
             self.next += 1;
             let pipe = Pipe::of(self.next, stream, &self.reporter);
-            let client = Client { session, pipe, way: Way::Waiting, said: Some(Vec::new()), ended: [false; 2] };
+            let client =
+                Client { session, pipe, way: Way::Waiting, element: None, said: Some(Vec::new()), ended: [false; 2] };
             self.clients.insert(self.next, client);
             self.sessions.insert(session, self.next);
         }
@@ -251,10 +275,12 @@ impl Application<User> for App {
             }
             self.backlog.pop_front();
         }
+        self.report(now);
         Flow::Continue
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.full.then_some(Instant::ZERO)
+        let report = self.monitor.as_ref().map(csp::Reporter::deadline);
+        self.full.then_some(Instant::ZERO).or(report)
     }
 }
