@@ -9,21 +9,23 @@ OTHER = {"ours": "rsplib", "rsplib": "ours"}
 
 
 class Part:
-    def __init__(self, world, kind):
-        self.world, self.kind = world, kind
-        self.host = world.host(kind)
+    """`profile`: whose habits ours follows."""
+
+    def __init__(self, world, kind, host=None, profile="rsplib"):
+        self.world, self.kind, self.profile = world, kind, profile
+        self.host = host or world.host(kind)
 
     def launch(self, name, *arguments, stdin=False):
         if self.kind == "ours":
-            arguments = [self.world.program, *arguments, "--profile", "rsplib"]
+            arguments = [self.world.program, *arguments, "--profile", self.profile]
         else:
             arguments = [*arguments, "-logcolor=off", "-loglevel=3"]
         self.process = self.world.start(self.host, f"{self.kind}-{name}", *arguments, stdin=stdin)
 
 
 class Registrar(Part):
-    def __init__(self, world, kind, peers=(), more=()):
-        super().__init__(world, kind)
+    def __init__(self, world, kind, peers=(), more=(), host=None, profile="rsplib"):
+        super().__init__(world, kind, host, profile)
         self.asap, self.enrp = world.endpoint(self.host, 3863), world.endpoint(self.host, 9901)
         self.start(peers, more)
 
@@ -38,16 +40,21 @@ class Registrar(Part):
 
     def serving(self):
         if self.kind == "ours":
-            self.process.wait_for('serving"')
+            # It says so twice.
+            self.process.wait_for("start-up is over, serving")
         else:
             self.process.wait_for("The registrar is ready!")
         return self
 
+    def answers(self, pool="pool", more="", profile="rsplib"):
+        """What `resolve` tells of the pool's elements."""
+        done = self.world.reader.run("sh", "-c", f"{self.world.program} resolve {pool} --registrar {self.asap} --json "
+                                     f"--profile {profile} -q --timeout 5s {more} || true")
+        return [json.loads(line) for line in done.splitlines() if line.startswith("{")]
+
     def resolve(self, pool="pool"):
         """The identifiers of the pool's elements."""
-        done = self.world.reader.run("sh", "-c", f"{self.world.program} resolve {pool} --registrar {self.asap} --json "
-                                     "--profile rsplib -q --timeout 5s || true")
-        return sorted(json.loads(line)["id"] for line in done.splitlines() if line.startswith("{"))
+        return sorted(element["id"] for element in self.answers(pool))
 
     def resolves(self, count, pool="pool", limit=40):
         """Waits until it knows so many elements of the pool."""
@@ -57,6 +64,10 @@ class Registrar(Part):
                 raise Failure(f"{self.process.name} resolves {found}, not {count} elements")
             time.sleep(0.5)
         return found
+
+    def homes(self):
+        """The homes of its elements, by identifier."""
+        return {element: home for _, element, home in self.table()}
 
     def table(self):
         """Its handlespace as our reader has it: pool, identifier and home of each element."""
@@ -81,15 +92,16 @@ def registrar_options(kind, registrars):
 
 
 class Element(Part):
-    """Of the pool "pool", unless another one is said."""
+    """Of the pool "pool", unless another one is said. Several of ours on one host have an address each."""
 
-    def __init__(self, world, kind, registrars, service="echo", identifier=None, policy=None, pool="pool", more=()):
-        super().__init__(world, kind)
+    def __init__(self, world, kind, registrars, service="echo", identifier=None, policy=None, pool="pool", more=(), host=None,
+                 address=None, profile="rsplib"):
+        super().__init__(world, kind, host, profile)
         options = registrar_options(kind, registrars)
         if kind == "ours":
             named = ["--id", f"{identifier:x}"] if identifier else []
             named += ["--policy", policy] if policy else []
-            self.launch("element", "element", "--pool", pool, "--serve", service, "--listen", world.endpoint(self.host, 7000),
+            self.launch("element", "element", "--pool", pool, "--serve", service, "--listen", world.endpoint(self.host, 7000, address),
                         *named, *options, *more)
         else:
             named = [f"-identifier={identifier}"] if identifier else []
@@ -100,13 +112,13 @@ class Element(Part):
 class Terminal(Part):
     """A user that sends lines, and shows what comes back."""
 
-    def __init__(self, world, kind, registrars, pool="pool"):
-        super().__init__(world, kind)
+    def __init__(self, world, kind, registrars, pool="pool", more=(), host=None):
+        super().__init__(world, kind, host)
         options = registrar_options(kind, registrars)
         if kind == "ours":
-            self.launch("user", "user", "--pool", pool, *options, stdin=True)
+            self.launch("user", "user", "--pool", pool, *options, *more, stdin=True)
         else:
-            self.launch("user", "rspterminal", f"-poolhandle={pool}", *options, stdin=True)
+            self.launch("user", "rspterminal", f"-poolhandle={pool}", *options, *more, stdin=True)
 
     def ask(self, text, limit=40):
         """Sends a line until it comes back: rsplib's terminal does not send again what a dead element took along."""
@@ -141,3 +153,17 @@ class PingPong(Part):
                 raise Failure(f"{len(self.answers())} answers, not {count}")
             time.sleep(0.1)
         return self.answers()
+
+
+def agree(registrars, count=None, limit=60):
+    """Waits until the registrars' handlespaces are the same, and have so many elements."""
+    tables = []
+
+    def is_so():
+        tables[:] = [registrar.table() for registrar in registrars]
+        return all(table == tables[0] for table in tables) and count in (None, len(tables[0]))
+
+    registrars[0].world.wait(is_so, limit, lambda: "the handlespaces differ: " + "; ".join(
+        f"{registrar.process.name}: {len(table)} {table if len(table) < 12 else set(table) ^ set(tables[0])}"
+        for registrar, table in zip(registrars, tables)))
+    return tables[0]

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -236,6 +237,9 @@ pub(crate) struct ResolveArgs {
     /// How many elements to ask for [default: as many as the registrar gives]
     #[arg(long, value_name = "N")]
     pub(crate) items: Option<u32>,
+    /// Ask so many times, to see how the pool's policy chooses; --timeout is for each answer
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) times: NonZeroU32,
     /// Write one JSON object an element
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,7 @@
 //! `rserpool resolve`: the elements of a pool.
 
+use std::time::Duration;
+
 use rserpool::Instant;
 use rserpool::pool_user::{ResolutionFailure, UserConfig, UserEvent};
 use rserpool::wire::PoolHandle;
@@ -22,7 +24,15 @@ pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
         .resolve(now, PoolHandle::from(args.name.as_str()))
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.name)))?;
     let show = Show { json: args.json, profile: args.node.profile.profile() };
-    let mut app = App { name: args.name.clone(), show, deadline: now + args.timeout, result: None };
+    let mut app = App {
+        name: args.name.clone(),
+        show,
+        timeout: args.timeout,
+        deadline: now + args.timeout,
+        left: args.times.get(),
+        asked: true,
+        result: None,
+    };
     driver.run(&mut app)?;
     app.result.unwrap_or_else(|| Err(Failure::Failed(format!("{}: no answer within {:?}", args.name, args.timeout))))
 }
@@ -30,7 +40,12 @@ pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
 struct App {
     name: String,
     show: Show,
+    timeout: Duration,
     deadline: Instant,
+    /// How many answers are to come.
+    left: u32,
+    /// Whether one of them is under way.
+    asked: bool,
     result: Option<Result<(), Failure>>,
 }
 
@@ -47,7 +62,13 @@ impl Application<User> for App {
         match event {
             UserEvent::Resolved(response) => {
                 self.show_all(&response);
-                self.result = Some(Ok(()));
+                self.left = self.left.saturating_sub(1);
+                self.asked = false;
+                if self.left == 0 {
+                    self.result = Some(Ok(()));
+                } else if !self.show.json {
+                    println!();
+                }
             }
             UserEvent::ResolutionFailed { failure, .. } => {
                 let reason = match failure {
@@ -61,7 +82,12 @@ impl Application<User> for App {
         }
     }
 
-    fn commands(&mut self, now: Instant, _user: &mut User) -> Flow {
+    fn commands(&mut self, now: Instant, user: &mut User) -> Flow {
+        if self.result.is_none() && !self.asked {
+            (self.asked, self.deadline) = (true, now + self.timeout);
+            // The pool is known, so there is room for it.
+            let _ = user.resolve(now, PoolHandle::from(self.name.as_str()));
+        }
         if self.result.is_some() || now >= self.deadline { Flow::Stop } else { Flow::Continue }
     }
 

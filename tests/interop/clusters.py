@@ -1,0 +1,124 @@
+"""Registrars of both kinds together."""
+import random
+import time
+
+from parts import OTHER, Element, Registrar, Terminal, agree
+from scenario import check, scenario
+
+
+@scenario("ours", "rsplib")
+def a_newcomer_of_the_other_kind_gets_the_table_and_news_go_both_ways(world, kind):
+    first = Registrar(world, kind).serving()
+    elements = [Element(world, each, [first], identifier=number) for each, number in (("ours", 0x11), ("rsplib", 0x12))]
+    first.resolves(2)
+    second = Registrar(world, OTHER[kind], peers=[first]).serving()
+    second.resolves(2)
+    Element(world, "ours", [second], identifier=0x13)
+    Element(world, "rsplib", [second], identifier=0x14)
+    # Both give three elements at a time.
+    second.resolves(3)
+    first.resolves(3)
+    world.wait(lambda: len(first.table()) == len(second.table()) == 4, 40, "not all elements are known to both")
+    check(first.table() == second.table(), f"{first.table()} is not {second.table()}")
+    elements[0].process.end()
+    elements[1].process.end()
+    first.resolves(2)
+    second.resolves(2)
+    check(first.table() == second.table(), f"{first.table()} is not {second.table()}")
+
+
+@scenario("ours", "rsplib", seconds=45)
+def registrars_take_over_from_one_of_the_other_kind_that_is_killed(world, kind):
+    """`kind` is the survivors'. They are two: a lone registrar of rsplib's gives up its takeover."""
+    first = Registrar(world, kind).serving()
+    second = Registrar(world, kind, peers=[first]).serving()
+    victim = Registrar(world, OTHER[kind], peers=[first, second]).serving()
+    # They know no other home, so they have to be found by the survivors.
+    for each, number in (("ours", 0x21), ("rsplib", 0x22)):
+        Element(world, each, [victim], identifier=number)
+    before = {home for _, _, home in agree([first, second], 2)}
+    victim.process.kill()
+    world.wait(lambda: not before & set(first.homes().values()), 60, lambda: f"no takeover: {before}, {first.homes()}")
+    after = {home for _, _, home in agree([first, second], 2)}
+    check(len(after) == 1, f"several have taken over: {after}")
+    user = Terminal(world, OTHER[kind], [first])
+    user.ask("after the takeover")
+
+
+def cluster(world, kinds):
+    registrars = []
+    for kind in kinds:
+        registrars.append(Registrar(world, kind, peers=registrars[:]).serving())
+    return registrars
+
+
+CLUSTERS = {"1+1": ["ours", "rsplib"], "2+2": ["ours", "rsplib", "ours", "rsplib"], "3+1": ["ours", "ours", "rsplib", "ours"],
+            "1+3": ["rsplib", "rsplib", "ours", "rsplib"]}
+
+
+@scenario("2+2", "3+1", "1+3", seconds=80)
+def all_registrars_of_a_mixed_cluster_know_all_elements(world, variant):
+    registrars = cluster(world, CLUSTERS[variant][:-1])
+    elements = [Element(world, kind, [registrar], pool=f"pool-{kind}") for registrar in registrars for kind in OTHER]
+    agree(registrars, len(elements))
+    # One that comes late downloads from a mentor.
+    registrars.append(Registrar(world, CLUSTERS[variant][-1], peers=registrars[:]).serving())
+    agree(registrars, len(elements))
+    for element in elements[::2]:
+        element.process.end()
+    agree(registrars, len(elements) // 2)
+
+
+@scenario("2+2", seconds=80)
+def one_registrar_of_each_kind_is_killed_at_once(world, variant):
+    registrars = cluster(world, CLUSTERS[variant])
+    for number, registrar in enumerate(registrars):
+        for place, kind in enumerate(OTHER):
+            Element(world, kind, [registrar], identifier=0x10 * (number + 1) + place)
+    agree(registrars, 8)
+    for victim in registrars[:2]:
+        victim.process.kill()
+    survivors = registrars[2:]
+    world.wait(lambda: len(set(survivors[0].homes().values())) <= 2, 90, lambda: f"no takeover: {survivors[0].homes()}")
+    agree(survivors, 8, limit=90)
+
+
+@scenario("1+1", "2+2", "3+1", seconds=130)
+def checksums_agree_while_elements_come_and_go(world, variant):
+    """With all that there are for ten minutes, or with fewer for half a minute."""
+    duration, count = (600, 200) if world.whole else (30, 24)
+    registrars = cluster(world, CLUSTERS[variant])
+    hosts = {kind: world.host(kind) for kind in OTHER}
+    spare = [hosts["ours"].address] + [hosts["ours"].add_address() for _ in range(count)]
+    alive, dice, number = [], random.Random(1), 0
+
+    def begin():
+        nonlocal number
+        number += 1
+        kind = dice.choice(list(OTHER))
+        address = spare.pop() if kind == "ours" else None
+        element = Element(world, kind, [dice.choice(registrars)], identifier=number, pool=f"pool-{number % 10}", host=hosts[kind],
+                          address=address)
+        alive.append((element, address))
+
+    for _ in range(count):
+        begin()
+    agree(registrars, count, limit=120)
+    checked, end = time.monotonic(), time.monotonic() + duration
+    while time.monotonic() < end:
+        element, address = alive.pop(dice.randrange(len(alive)))
+        # In order, or not.
+        element.process.end() if dice.random() < 0.7 else element.process.kill()
+        if address:
+            spare.insert(0, address)
+        begin()
+        time.sleep(0.5)
+        if time.monotonic() - checked > 60:
+            agree(registrars, limit=60)
+            checked = time.monotonic()
+    agree(registrars, count, limit=90)
+    for registrar in registrars:
+        check("inconsistent" not in registrar.process.log(), f"{registrar.process.name} has found another checksum than its own")
+    # rsplib's ask for the elements of one peer when its checksum is another one. Our reader asks for all.
+    audits = [message for message in world.messages() if message["name"] == "ENRP_HANDLE_TABLE_REQUEST" and message["flags"]]
+    check(not audits, f"checksums have differed: {len(audits)} audits, the first in frame {audits and audits[0]['frame']}")

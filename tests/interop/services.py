@@ -1,0 +1,74 @@
+"""The services of both kinds: echo and ping-pong are in the other scenarios."""
+import re
+import time
+
+from parts import OTHER, Element, Part, Registrar, Terminal, registrar_options
+from scenario import check, scenario
+
+
+@scenario("ours", "rsplib")
+def a_daytime_service_answers_users_of_the_other_kind(world, kind):
+    """`kind` is the element's, and the user's is the other. rsplib's ends each session after its answer."""
+    registrar = Registrar(world, "ours").serving()
+    Element(world, kind, [registrar], service="daytime")
+    registrar.resolves(1)
+    user = Terminal(world, OTHER[kind], [registrar])
+    user.process.write("what time is it?")
+    user.process.wait_for(r"20\d\d-\d\d-\d\dT\d\d:\d\d" if kind == "ours" else r"[A-Z][a-z]+day, \d\d?-[A-Z][a-z]+-20\d\d")
+
+
+@scenario("ours", "rsplib")
+def a_discard_service_takes_all_and_says_nothing(world, kind):
+    registrar = Registrar(world, "ours").serving()
+    Element(world, kind, [registrar], service="discard")
+    registrar.resolves(1)
+    user = Terminal(world, OTHER[kind], [registrar], more=["--answer-timeout", "60s"] if kind == "rsplib" else [])
+    for number in range(5):
+        user.process.write(f"line {number}")
+    time.sleep(5)
+    check(user.process.child.poll() is None, "the user has ended")
+    check(not re.search("failover|from PE|line", user.process.log().split("Pool Handle")[-1].replace("Starting failover", "")
+                        if kind == "ours" else re.sub(r"failovers=0", "", user.process.log())), "something came back")
+    check(registrar.process.count("reported") == 0, "the element was reported")
+
+
+# rspserver 3.4.4 has a character generator, too, but takes its own option -chargen for a wrong one.
+@scenario("ours")
+def a_character_generator_sends_lines_to_rsplib_s_users(world, kind):
+    registrar = Registrar(world, "rsplib").serving()
+    Element(world, kind, [registrar], service="chargen")
+    registrar.resolves(1)
+    user = Terminal(world, "rsplib", [registrar])
+    for number in range(3):
+        user.process.write(f"line {number}")
+        user.process.wait_for("ABCDEFGHIJKLMNOPQRSTUVWXYZ", times=number + 1)
+
+
+@scenario("ours")
+def fractals_are_computed_and_go_on_elsewhere_when_an_element_is_killed(world, kind):
+    registrar = Registrar(world, kind).serving()
+    elements = [Element(world, "rsplib", [registrar], service="fractal") for _ in range(2)]
+    registrar.resolves(2)
+    user = Part(world, "rsplib")
+    # No window is there to be shown.
+    user.launch("user", "env", "QT_QPA_PLATFORM=offscreen", "fractalpooluser", "-poolhandle=pool", "-threads=1",
+                "-interimagetime=0", *registrar_options("rsplib", [registrar]))
+    images = r"Got Parameter"
+    world.wait(lambda: sum(element.process.count(images) for element in elements) >= 2, 40, "no image was asked for")
+    elements[0].process.kill()
+    elements[1].process.wait_for(images, times=elements[1].process.count(images) + 2)
+    check(user.process.child.poll() is None, "the user has ended")
+
+
+@scenario("ours")
+def calculations_are_done_and_go_on_elsewhere_when_an_element_is_killed(world, kind):
+    registrar = Registrar(world, kind).serving()
+    elements = [Element(world, "rsplib", [registrar], service="calcapp", policy="LeastUsed", more=["-capcapacity=1000000"])
+                for _ in range(2)]
+    registrar.resolves(2)
+    user = Part(world, "rsplib")
+    user.launch("user", "calcappclient", "-poolhandle=pool", "-jobinterval=1", "-jobsize=500000",
+                *registrar_options("rsplib", [registrar]))
+    user.process.wait_for(r"Job #\d+ completed", times=2)
+    elements[0].process.kill()
+    user.process.wait_for(r"Job #\d+ completed", times=user.process.count(r"Job #\d+ completed") + 3)
