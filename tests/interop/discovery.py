@@ -2,7 +2,7 @@
 from parts import OTHER, Element, Registrar, Terminal, agree
 from scenario import scenario
 
-GROUPS = {4: ("239.0.0.50:3863", "239.0.0.51:9901"), 6: ("[ff02::1234]:3863", "[ff02::1235]:9901")}
+GROUPS = {4: ("239.0.0.50:3863", "239.0.0.51:9901"), 6: ("[ff05::1234]:3863", "[ff05::1235]:9901")}
 
 
 def announcing(world, kind, peers=()):
@@ -25,7 +25,8 @@ def elements_and_users_of_the_other_kind_find_a_registrar_by_its_announcements(w
     more = ours(world) if other == "ours" else [f"-asapannounce={GROUPS[world.family][0]}"]
     Element(world, other, [], more=more)
     registrar.resolves(1)
-    user = Terminal(world, other, [], more=more)
+    transport = ["--transport", "sctp" if world.transport == "sctp" else "sctp+udp"]
+    user = Terminal(world, other, [], more=[*more, *transport] if other == "ours" else more)
     user.ask("hello")
 
 

@@ -28,7 +28,8 @@ def play(plan, play):
         world.stop()
         details = world.tail() if problem else ""
     print(json.dumps({"play": play, "problem": problem, "seconds": time.monotonic() - start, "details": details,
-                      "capture": world and str(world.capture)}), flush=True)
+                      "capture": world and str(world.capture),
+                      "reader": world and world.watcher and world.watcher.address}), flush=True)
 
 
 def main():

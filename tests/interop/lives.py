@@ -2,7 +2,7 @@
 import signal
 import time
 
-from parts import OTHER, Element, Registrar
+from parts import Element, Registrar
 from scenario import UNKNOWN_POOL_HANDLE, check, scenario
 
 REGISTRATION = 1
@@ -16,8 +16,8 @@ def registrations_are_renewed_as_long_as_an_element_lives(world, kind):
         # A life of 9 s.
         Element(world, "rsplib", [registrar], more=["-rereginterval=3000"])
     else:
-        # T4-reregistration is 20 s less than the life.
-        Element(world, "ours", [registrar], more=["--life", "23"])
+        # T4-reregistration is half of a short life.
+        Element(world, "ours", [registrar], more=["--life", "8"])
     registrar.resolves(1)
     # Half of a life goes by several times.
     time.sleep(14)
@@ -26,20 +26,27 @@ def registrations_are_renewed_as_long_as_an_element_lives(world, kind):
     check(len(sent) >= 3, f"{len(sent)} registrations in 14 s")
 
 
-@scenario("ours", "rsplib", causes=[UNKNOWN_POOL_HANDLE], seconds=45)
+@scenario("ours", causes=[UNKNOWN_POOL_HANDLE], seconds=45)
 def a_registration_that_is_not_renewed_ends(world, kind):
-    """`kind` is the registrar's. Its keep-alives come too late to find out that the element is dead."""
-    if kind == "ours":
-        registrar = Registrar(world, kind, more=["--set", "keep-alive-interval=600s"]).serving()
-        element = Element(world, "rsplib", [registrar], more=["-rereginterval=4000"])
-    else:
-        registrar = Registrar(world, kind, more=["-endpointkeepalivetransmissioninterval=600000"]).serving()
-        element = Element(world, "ours", [registrar], more=["--life", "12"])
+    """The registrar's keep-alives come too late to find out that the element is dead."""
+    registrar = Registrar(world, kind, more=["--set", "keep-alive-interval=600s"]).serving()
+    element = Element(world, "rsplib", [registrar], more=["-rereginterval=4000"])
     registrar.resolves(1)
     element.process.signal(signal.SIGSTOP)
     time.sleep(5)
     check(len(registrar.resolve()) == 1, "the element is gone too early")
     registrar.resolves(0, limit=40)
+
+
+@scenario("rsplib", seconds=45)
+def a_registrar_of_rsplib_s_keeps_registrations_beyond_their_lives(world, kind):
+    """Only its keep-alives tell it that an element is gone."""
+    registrar = Registrar(world, kind, more=["-endpointkeepalivetransmissioninterval=600000"]).serving()
+    element = Element(world, "ours", [registrar], more=["--life", "12"])
+    registrar.resolves(1)
+    element.process.signal(signal.SIGSTOP)
+    time.sleep(25)
+    check(len(registrar.resolve()) == 1, "the registration has ended")
 
 
 @scenario("ours", seconds=30)

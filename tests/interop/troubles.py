@@ -2,8 +2,8 @@
 import signal
 import time
 
-from parts import OTHER, Element, PingPong, Registrar, Terminal, agree
-from scenario import check, scenario
+from parts import OTHER, Element, Registrar, Terminal, agree
+from scenario import scenario
 
 
 @scenario("ours", "rsplib", seconds=45)

@@ -104,7 +104,7 @@ class Host:
 
     def add_address(self, first=False):
         """One more address, for one more program that wants a UDP port of its own."""
-        address = f"10.20.{self.addresses}.{self.number}" if self.family == 4 else f"fd00:20::{self.addresses:x}:{self.number:x}"
+        address = f"10.20.{self.addresses}.{self.number}" if self.family == 4 else f"fd00:20::{self.addresses + 1:x}:{self.number:x}"
         self.addresses += 1
         if not first:
             self.run("ip", "addr", "add", *self.with_prefix(address).split(), "dev", "eth0")

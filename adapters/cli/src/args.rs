@@ -212,6 +212,9 @@ pub(crate) struct UserArgs {
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
     #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
+    /// What it speaks over when it is told of no registrar
+    #[arg(long, value_enum, default_value_t = TransportArg::SctpOverUdp, conflicts_with = "registrar")]
+    pub(crate) transport: TransportArg,
     /// Let TCP clients into the pool at HOST:PORT, in place of standard input; the elements run with --proxy
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
     pub(crate) listen: Option<SocketAddr>,
@@ -234,6 +237,9 @@ pub(crate) struct ResolveArgs {
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
     #[arg(long, value_name = "EP")]
     pub(crate) registrar: Vec<EndpointArg>,
+    /// What it speaks over when it is told of no registrar
+    #[arg(long, value_enum, default_value_t = TransportArg::SctpOverUdp, conflicts_with = "registrar")]
+    pub(crate) transport: TransportArg,
     /// How many elements to ask for [default: as many as the registrar gives]
     #[arg(long, value_name = "N")]
     pub(crate) items: Option<u32>,
@@ -320,7 +326,7 @@ pub(crate) struct NodeArgs {
     pub(crate) encap_port: u16,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TransportArg {
     /// SCTP over UDP
     #[value(name = "sctp+udp")]

@@ -33,14 +33,22 @@ pub(crate) fn driver<'a, M: Machine>(
 ) -> Result<Driver<M>, Failure> {
     let mut driver = Driver::new(args.adapter, machine, options)?;
     if let Some(endpoint) = endpoints.into_iter().find(|endpoint| endpoint.scheme == Scheme::Sctp) {
-        driver.use_kernel(options).map_err(|error| {
-            Failure::Transport(format!(
-                "{endpoint}: the kernel's SCTP is not available here ({error}); use SCTP over UDP: \
-                 sctp+udp://ADDRESS:PORT"
-            ))
-        })?;
+        use_kernel(&mut driver, options, endpoint)?;
     }
     Ok(driver)
+}
+
+/// Has a driver use the kernel's SCTP, which `asked` is the reason for.
+pub(crate) fn use_kernel<M: Machine>(
+    driver: &mut Driver<M>,
+    options: &Options,
+    asked: impl std::fmt::Display,
+) -> Result<(), Failure> {
+    driver.use_kernel(options).map_err(|error| {
+        Failure::Transport(format!(
+            "{asked}: the kernel's SCTP is not available here ({error}); use SCTP over UDP: sctp+udp://ADDRESS:PORT"
+        ))
+    })
 }
 
 /// Has a driver listen at an endpoint.

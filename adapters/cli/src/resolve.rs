@@ -17,7 +17,7 @@ use crate::user::{self, User};
 pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
     let mut config = UserConfig::default();
     config.items = args.items;
-    let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, config)?;
+    let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, args.transport, config)?;
     let now = driver.now();
     driver
         .machine()

@@ -10,7 +10,7 @@ use rserpool::{Failover, Instant, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
-use crate::args::{NodeArgs, UserArgs};
+use crate::args::{NodeArgs, TransportArg, UserArgs};
 use crate::csp::{Association, Component, Reporter, Status};
 use crate::driver::Driver;
 use crate::endpoint::EndpointArg;
@@ -39,11 +39,15 @@ pub(crate) fn config_for_sessions() -> Result<UserConfig, Failure> {
 pub(crate) fn driver<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize>(
     args: &NodeArgs,
     registrars: &[EndpointArg],
+    transport: TransportArg,
     mut config: UserConfig,
 ) -> Result<Driver<PoolUser<SESSIONS, ELEMENTS, OCTETS>>, Failure> {
     let mut options = node::options(args);
     settings::user(&args.settings, &mut config, &mut options)?;
     let mut driver = node::driver(args, PoolUser::new(config), &options, registrars)?;
+    if transport == TransportArg::Sctp {
+        node::use_kernel(&mut driver, &options, "--transport sctp")?;
+    }
     node::find_registrars(&mut driver, args, registrars, |machine, endpoint| machine.add_registrar(endpoint))?;
     Ok(driver)
 }
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
     if let Some(listen) = args.listen {
         return proxy::run(args, listen);
     }
-    let mut driver: Driver<User> = driver(&args.node, &args.registrar, config_for_sessions()?)?;
+    let mut driver: Driver<User> = driver(&args.node, &args.registrar, args.transport, config_for_sessions()?)?;
     let (lines, receiver) = sync_channel(READ_AHEAD);
     let waker = driver.waker();
     std::thread::spawn(move || {
