@@ -138,6 +138,10 @@ impl Registrar {
             self.send_keep_alive(now, index);
             return;
         }
+        if self.is_behind(now) {
+            self.ask_element_again(now, index);
+            return;
+        }
         if self.is_courted(index) {
             // Whether it lives is for its home to say.
             self.leave_alone(index);

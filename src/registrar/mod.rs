@@ -17,6 +17,7 @@ mod outbox;
 mod peers;
 mod reconfigure;
 mod shutdown;
+mod stall;
 mod startup;
 mod suggestion;
 mod sync;
@@ -37,6 +38,7 @@ use self::monitors::Monitors;
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
 use self::reconfigure::handlespace_limits;
+use self::stall::Stall;
 use self::startup::{HeardMeanwhile, Phase};
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
@@ -106,6 +108,7 @@ pub struct Registrar {
     identifier_changed: Option<Instant>,
     updates: Updates,
     timers: Timers,
+    stall: Stall,
     /// Room for the elements of a response.
     scratch: alloc::vec::Vec<u8>,
     outbox: Outbox,
@@ -143,6 +146,7 @@ impl Registrar {
             identifier_changed: None,
             updates: Updates::default(),
             timers,
+            stall: Stall::NONE,
             scratch: alloc::vec::Vec::new(),
             outbox: Outbox::default(),
             current: None,
@@ -223,6 +227,7 @@ impl Registrar {
                 Timer::Heartbeat => self.heartbeat(now),
                 Timer::Announce => self.announce(now),
                 Timer::PeerSilent(peer) => self.suspect(now, peer),
+                Timer::PeerNoResponse(peer) if self.is_behind(now) => self.ask_peer_again(now, peer),
                 Timer::PeerNoResponse(peer) => self.peer_dead(now, peer),
                 Timer::PeerNotActive(peer) => self.peer_not_taken_over(now, peer),
                 Timer::Sync(peer) => self.end_audit(now, peer),
@@ -240,6 +245,7 @@ impl Registrar {
         for _ in 0..self.config.limits.elements_per_step.max(1) {
             let Some((index, timer)) = self.handlespace.take_due_timer(now) else { break };
             match timer {
+                ElementTimer::Expiry if self.is_behind(now) => self.postpone_expiry(index),
                 ElementTimer::Expiry => self.expired(now, index),
                 ElementTimer::KeepAlive => self.keep_alive_due(now, index),
             }
@@ -251,6 +257,7 @@ impl Machine for Registrar {
     type Event<'a> = RegistrarEvent<'a>;
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.notice_stall(now);
         match input {
             Input::Timeout => {}
             Input::Opened { association, peer } => self.opened(now, association, peer),

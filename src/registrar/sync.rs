@@ -110,6 +110,7 @@ impl Registrar {
         sender: ServerIdentifier,
         own_children_only: bool,
     ) {
+        let is_catching_up = self.is_catching_up(now);
         let Self { associations, peers, handlespace, outbox, config, identifier, phase, timers, claiming, .. } = self;
         let downloads = peers.values().filter(|peer| peer.download.is_some()).count();
         let Some(peer) = peers.get_mut(&sender) else { return };
@@ -121,8 +122,8 @@ impl Registrar {
         let download = peer.download.take().filter(|download| download.own_children_only == own_children_only);
         timers.stop(Timer::Download(sender));
         // What is being taken over is not ours in our own table yet.
-        let is_busy =
-            (download.is_none() && downloads >= config.limits.downloads) || (own_children_only && !claiming.is_empty());
+        let is_busy = (download.is_none() && downloads >= config.limits.downloads)
+            || (own_children_only && (!claiming.is_empty() || is_catching_up));
         if *phase != Phase::Serving || is_busy {
             send(outbox, association, &Message::new(*identifier, sender, Body::HandleTableResponse(response)));
             return;

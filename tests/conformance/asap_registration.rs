@@ -336,11 +336,15 @@ fn an_element_whose_registration_has_expired_registers_again() {
 #[test]
 fn many_registrations_that_expire_at_once_are_removed_step_by_step() {
     use crate::scripted::{Element, Scripted, element};
-    let mut scripted = Scripted::with(&[], |config| config.limits.elements_per_step = 2);
+    let mut scripted = Scripted::with(&[], |config| {
+        config.limits.elements_per_step = 2;
+        config.keep_alive_interval = Duration::from_secs(36_000);
+    });
     for identifier in 1..=5 {
         scripted.registers(&Element { host: 100 + identifier as u8, life: 30, ..element(identifier, 0) });
     }
-    scripted.now = scripted.now + Duration::from_secs(31);
+    scripted.wait(Duration::from_millis(29_900));
+    scripted.now = scripted.now + Duration::from_millis(200);
     let left = [3, 1, 0].map(|_| {
         scripted.input(rserpool::Input::Timeout);
         scripted.elements().len()

@@ -26,6 +26,7 @@ mod hunt;
 mod network;
 mod profile;
 mod registrar_shutdown;
+mod registrar_stall;
 mod scripted;
 mod scripted_user;
 mod sends;

@@ -2,7 +2,7 @@
 import random
 import time
 
-from parts import OTHER, Element, Registrar, Terminal, agree
+from parts import OTHER, Element, Registrar, Terminal, agree, forget_readers
 from scenario import check, scenario
 
 
@@ -18,13 +18,12 @@ def a_newcomer_of_the_other_kind_gets_the_table_and_news_go_both_ways(world, kin
     # Both give three elements at a time.
     second.resolves(3)
     first.resolves(3)
-    world.wait(lambda: len(first.table()) == len(second.table()) == 4, 40, "not all elements are known to both")
-    check(first.table() == second.table(), f"{first.table()} is not {second.table()}")
+    agree([first, second], 4)
     elements[0].process.end()
     elements[1].process.end()
     first.resolves(2)
     second.resolves(2)
-    check(first.table() == second.table(), f"{first.table()} is not {second.table()}")
+    agree([first, second], 2)
 
 
 @scenario("two of ours", "one of ours", "two of rsplib", seconds=45)
@@ -95,10 +94,12 @@ def one_registrar_of_each_kind_is_killed_at_once(world, variant):
         for place, kind in enumerate(OTHER):
             Element(world, kind, [registrar], identifier=0x10 * (number + 1) + place)
     agree(registrars, 8)
+    forget_readers()
     for victim in registrars[:2]:
         victim.process.kill()
-    survivors = registrars[2:]
-    world.wait(lambda: len(set(survivors[0].homes().values())) <= 2, 90, lambda: f"no takeover: {survivors[0].homes()}")
+    ours, theirs = registrars[2:]
+    world.wait(lambda: len(set(ours.homes().values())) <= 2, 90, lambda: f"no takeover: {ours.homes()}")
+    survivors = [ours, theirs]
     agree(survivors, 8, limit=90)
 
 

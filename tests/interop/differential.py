@@ -4,13 +4,14 @@
     lab/uml-run 600 tests/interop/differential.py target/release/rserpool [--count N] [--seed N]
 
 The messages are those of the captures in tests/captures. Behind each one goes a question that every registrar answers, so that it is
-known when all answers to the message have come. Ours has to survive all of them; each kind of difference has to be explained in
-docs/INTEROP.md, by the words in its first column of the table "Different answers".
+known when all answers to the message have come. Ours has to survive all of them, and each difference has to be one of those that
+differences.tsv explains: its fields are regular expressions, and the first row that fits counts.
 """
 import argparse
 import collections
 import pathlib
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -286,14 +287,24 @@ def main():
             name = f"{'ASAP' if protocol == ASAP else 'ENRP'} {NAMES[protocol][kind]}"
             differences[name, mutation, *found] += 1
             examples.setdefault((name, mutation, *found), mutant.hex())
+    rows = [row.split("\t") for row in (HERE / "differences.tsv").read_text().splitlines()[1:]]
+    reasons, unexplained = collections.Counter(), 0
     for (name, mutation, our, their), count in sorted(differences.items()):
-        print(f"{count:4} {name} | {mutation} | ours: {our} | rsplib: {their}")
-        if arguments.verbose:
+        found = [mutation, name.split(" ", 1)[1], our, their]
+        fits = (number for number, row in enumerate(rows)
+                if all(re.fullmatch(pattern or ".*", text) for pattern, text in zip(row, found)))
+        row = next(fits, None)
+        reasons[row] += count
+        unexplained += row is None
+        if arguments.verbose or row is None:
+            print(f"{count:4} {name} | {mutation} | ours: {our} | rsplib: {their}" + ("" if row is not None else " | NOT EXPLAINED"))
             print(f"     {examples[name, mutation, our, their]}")
-    print(f"{same} answers alike, {sum(differences.values())} different; rsplib has died {theirs.deaths} times, ours never")
+    for row, count in sorted(reasons.items(), key=lambda reason: -reason[1]):
+        print(f"{count:4} {rows[row][-1] if row is not None else 'not explained'}")
+    print(f"{same} answers alike, {differences.total()} different; rsplib has died {theirs.deaths} times, ours never")
     for registrar in (ours, theirs):
         registrar.child.kill()
-    return 0
+    return 1 if unexplained else 0
 
 
 sys.exit(main())

@@ -156,7 +156,8 @@ class PingPong(Part):
 
 
 def agree(registrars, count=None, limit=60):
-    """Waits until the registrars' handlespaces are the same, and have so many elements."""
+    """Waits until the registrars' handlespaces are the same, and have so many elements. To rsplib's registrars each reader is a peer
+    until it has been silent for too long, so they are not read often."""
     tables = []
 
     def is_so():
@@ -165,5 +166,10 @@ def agree(registrars, count=None, limit=60):
 
     registrars[0].world.wait(is_so, limit, lambda: "the handlespaces differ: " + "; ".join(
         f"{registrar.process.name}: {len(table)} {table if len(table) < 12 else set(table) ^ set(tables[0])}"
-        for registrar, table in zip(registrars, tables)))
+        for registrar, table in zip(registrars, tables)), pause=3)
     return tables[0]
+
+
+def forget_readers():
+    """Waits until rsplib's registrars have buried whoever has read their tables: a takeover waits for all peers."""
+    time.sleep(15)

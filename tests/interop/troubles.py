@@ -2,7 +2,7 @@
 import signal
 import time
 
-from parts import OTHER, Element, Registrar, Terminal, agree
+from parts import OTHER, Element, Registrar, Terminal, agree, forget_readers
 from scenario import scenario
 
 
@@ -39,6 +39,7 @@ def cluster(world, kind):
             Element(world, each, [registrar, *(other for other in registrars if other is not registrar)],
                     identifier=0x10 * (number + 1) + place)
     agree(registrars, 6)
+    forget_readers()
     return registrars
 
 

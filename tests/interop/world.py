@@ -158,13 +158,13 @@ class World:
         scheme = "sctp" if self.transport == "sctp" else "sctp+udp"
         return f"{scheme}://{literal(address or host.address)}:{port}"
 
-    def wait(self, is_so, limit, what):
+    def wait(self, is_so, limit, what, pause=0.5):
         """Waits until it is so."""
         end = time.monotonic() + limit
         while not is_so():
             if time.monotonic() > end:
                 raise Failure(what() if callable(what) else what)
-            time.sleep(0.5)
+            time.sleep(pause)
 
     def stop(self):
         for process in self.processes:

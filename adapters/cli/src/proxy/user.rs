@@ -24,7 +24,8 @@ use crate::user;
 type User = PoolUser<64, 32, { 256 * 1024 }>;
 
 pub(crate) fn run(args: &UserArgs, listen: SocketAddr) -> Result<(), Failure> {
-    let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, args.transport, user::config_for_sessions()?)?;
+    let mut driver: Driver<User> =
+        user::driver(&args.node, &args.registrar, args.transport, user::config_for_sessions()?)?;
     let listener = TcpListener::bind(listen)
         .map_err(|error| Failure::Transport(format!("--listen {listen}: the TCP port cannot be had: {error}")))?;
     info!(event = "listening", address = %listener.local_addr()?, pool = args.pool, "a way into the pool");
