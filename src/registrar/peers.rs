@@ -59,6 +59,8 @@ pub(super) struct Peer {
     pub(super) offered: usize,
     /// When these offers are forgotten.
     pub(super) offers_end: Instant,
+    /// How often it has suggested elements that only made the two more unequal: it has another rule.
+    pub(super) contrary: u8,
 }
 
 impl Peer {
@@ -72,6 +74,7 @@ impl Peer {
             audit_after: Instant::ZERO,
             offered: 0,
             offers_end: Instant::ZERO,
+            contrary: 0,
         }
     }
 }

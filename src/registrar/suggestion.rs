@@ -15,6 +15,10 @@ use crate::time::Instant;
 use crate::wire::ServerIdentifier;
 use crate::wire::enrp::UpdateAction;
 
+/// So often a peer may suggest elements though it has no more than this registrar. rsplib's suggest all to the registrar with the
+/// greatest identifier: what was suggested to such a one would come back, and go again, without end.
+const MAX_CONTRARY: u8 = 3;
+
 impl Registrar {
     /// An element has registered here: if a peer has so few that the two come closer to each other by it, it is offered the element.
     pub(super) fn suggest_takeover(&mut self, now: Instant, index: ElementIndex) {
@@ -30,7 +34,9 @@ impl Registrar {
             }
             own = own.saturating_sub(peer.offered);
             let is_there = peer.association.is_some_and(|association| self.associations.is_open(association));
-            if peer.status == Status::Active && is_there {
+            // Who has not told where it is only reads.
+            let takes_part = peer.endpoint.is_some() && peer.contrary < MAX_CONTRARY;
+            if peer.status == Status::Active && is_there && takes_part {
                 let elements = self.handlespace.owned_by(*identifier).len().saturating_add(peer.offered);
                 few = Some(few.map_or((elements, *identifier), |other| other.min((elements, *identifier))));
             }
@@ -53,8 +59,17 @@ impl Registrar {
     }
 
     /// A peer offers an element of its own.
-    pub(super) fn takeover_suggested(&mut self, now: Instant, index: ElementIndex) {
-        if self.config.takeover_suggestions == TakeoverSuggestions::Off || !self.is_serving() || self.owns(index) {
+    pub(super) fn takeover_suggested(&mut self, now: Instant, home: ServerIdentifier, index: ElementIndex) {
+        if self.config.takeover_suggestions == TakeoverSuggestions::Off || !self.is_serving() {
+            return;
+        }
+        let own = self.handlespace.owned_by(self.identifier).len();
+        if self.handlespace.owned_by(home).len() <= own
+            && let Some(peer) = self.peers.get_mut(&home)
+        {
+            peer.contrary = peer.contrary.saturating_add(1);
+        }
+        if self.owns(index) {
             return;
         }
         self.monitors.insert(index, Monitor::new(None));

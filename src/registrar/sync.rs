@@ -77,7 +77,7 @@ impl Registrar {
                 if update.takeover_suggested
                     && let Some(index) = self.handlespace.find(update.pool_handle, element.identifier)
                 {
-                    self.takeover_suggested(now, index);
+                    self.takeover_suggested(now, element.home, index);
                 }
             }
             UpdateAction::DelPe => {

@@ -9,7 +9,7 @@ use rserpool::wire::enrp::{Body, HandleUpdate, UpdateAction};
 use rserpool::wire::{PayloadProtocol, PoolHandle};
 
 use crate::network::{Network, NodeId};
-use crate::scripted::{Done, Scripted, element};
+use crate::scripted::{Done, Element, Scripted, element};
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
 
@@ -87,6 +87,42 @@ fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
     registrar.wait_seconds(6);
     assert_eq!(registrar.elements(), [(7, 2)]);
     assert!(!registrar.told("Removed"));
+}
+
+#[test]
+fn who_only_reads_the_table_is_offered_nothing() {
+    let mut registrar = Scripted::with(&[], |config| config.takeover_suggestions = TakeoverSuggestions::On);
+    let reader = registrar.accept(2);
+    registrar.hears(reader, 0x200, Body::HandleTableRequest { own_children_only: false });
+    registrar.registers(&element(1, 0));
+    registrar.registers(&Element { host: 101, ..element(2, 0) });
+    let said = registrar.said_of(reader, HANDLE_UPDATE);
+    assert!(said.iter().all(|octets| octets[1] == 0), "{said:?}");
+    // One that has introduced itself is.
+    let peer = registrar.comes(3);
+    registrar.registers(&Element { host: 102, ..element(3, 0) });
+    let said = registrar.said_of(peer, HANDLE_UPDATE);
+    assert_eq!(said.iter().filter(|octets| octets[1] == 1).count(), 1);
+}
+
+#[test]
+fn a_peer_with_a_rule_of_its_own_gets_what_it_suggests_back_only_a_few_times() {
+    let mut registrar = Scripted::with(&[], |config| config.takeover_suggestions = TakeoverSuggestions::On);
+    let peer = registrar.comes(2);
+    registrar.registers(&Element { host: 101, ..element(2, 0) });
+    let mut suggested = 0;
+    for _ in 0..10 {
+        // It registers here, is suggested to the peer, moves there, and the peer suggests it back.
+        registrar.registers(&element(1, 0));
+        suggested += registrar.said_of(peer, HANDLE_UPDATE).iter().filter(|octets| octets[1] == 1).count();
+        element(1, 0x200).with(|pool_element| {
+            let (action, pool_handle) = (UpdateAction::AddPe, PoolHandle::new(b"pool"));
+            let update = HandleUpdate { action, pool_handle, pool_element, takeover_suggested: true };
+            registrar.hears(peer, 0x200, Body::HandleUpdate(update));
+        });
+        registrar.wait_seconds(10);
+    }
+    assert!((1..=4).contains(&suggested), "{suggested} suggestions");
 }
 
 #[test]

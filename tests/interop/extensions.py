@@ -21,14 +21,16 @@ def an_element_moves_to_a_registrar_of_the_other_kind_that_is_suggested_to_take_
     """`kind` is the registrar that suggests."""
     flag = {"ours": "--takeover-suggestions", "rsplib": "-supporttakeoversuggestion"}
     first = Registrar(world, kind, more=[flag[kind]]).serving()
+    elements = []
     for number, each in enumerate(("ours", "rsplib", "ours", "rsplib")):
         again = ["-rereginterval=5000"] if each == "rsplib" else ["--life", "25"]
-        Element(world, each, [first], identifier=number + 1, more=again)
+        elements.append(Element(world, each, [first], identifier=number + 1, more=again))
     first.resolves(3)
-    second = Registrar(world, OTHER[kind], peers=[first], more=[flag[OTHER[kind]]]).serving()
-    # rsplib's may suggest it to whoever reads its table.
-    ours = first if kind == "ours" else second
-    world.wait(lambda: len(set(ours.homes().values())) == 2, 60, lambda: f"nobody moves: {ours.homes()}")
+    # rsplib's suggests elements to the registrar with the greatest identifier, so that they may come back as well.
+    named = ["--id", "fffffffe"] if kind == "rsplib" else []
+    second = Registrar(world, OTHER[kind], peers=[first], more=[flag[OTHER[kind]], *named]).serving()
+    moved = "another registrar is the home now"
+    world.wait(lambda: any(element.process.count(moved) for element in elements[::2]), 60, "nobody moves")
     agree([first, second], 4)
 
 
