@@ -66,22 +66,17 @@ impl Profile {
     /// |---|---|---|
     /// | negative | infinite | infinite |
     /// | below 10,000 | seconds | seconds |
-    /// | up to 86,400 | seconds | in doubt |
-    /// | whole days (times of 86,400) | seconds | in doubt |
-    /// | other times of 1,000 | in doubt | milliseconds |
-    /// | others | seconds | milliseconds |
+    /// | up to 86,400, and whole days (times of 86,400) | seconds | in doubt |
+    /// | other times of 1,000 | in doubt | in doubt |
+    /// | others | seconds | in doubt |
     #[must_use]
     pub fn life_from_wire(self, life: RegistrationLife) -> Life {
         let Ok(number) = u64::try_from(life.0) else { return Life::Infinite };
         let (seconds, milliseconds) = (Duration::from_secs(number), Duration::from_millis(number));
-        let in_doubt = Life::InDoubt { shorter: milliseconds, longer: seconds };
-        let is_long = number > DAY && !number.is_multiple_of(DAY);
-        match self {
-            Self::Rfc if is_long && number.is_multiple_of(1_000) => in_doubt,
-            Self::Rfc => Life::Certain(seconds),
-            Self::Rsplib if number < LEAST_MILLISECONDS => Life::Certain(seconds),
-            Self::Rsplib if is_long => Life::Certain(milliseconds),
-            Self::Rsplib => in_doubt,
-        }
+        let is_doubtful = match self {
+            Self::Rfc => number > DAY && !number.is_multiple_of(DAY) && number.is_multiple_of(1_000),
+            Self::Rsplib => number >= LEAST_MILLISECONDS,
+        };
+        if is_doubtful { Life::InDoubt { shorter: milliseconds, longer: seconds } } else { Life::Certain(seconds) }
     }
 }
