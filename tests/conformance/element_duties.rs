@@ -10,7 +10,8 @@ use rserpool::wire::asap::{
     RegistrationResponse, message_type,
 };
 use rserpool::wire::{
-    IpProtocol, PayloadProtocol, PeIdentifier, Policy, PoolHandle, Sequence, ServerIdentifier, TransportUse,
+    CauseCode, ErrorCause, IpProtocol, PayloadProtocol, PeIdentifier, Policy, PoolHandle, Sequence, ServerIdentifier,
+    TransportUse,
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
@@ -391,4 +392,35 @@ fn a_user_that_takes_less_than_is_sent_is_sent_no_more_until_there_is_room() {
     world.input(Input::SendBuffer { association: slow, state: SendBuffer::HasRoom });
     assert_eq!(world.told("Ready"), 1);
     assert_eq!(say(&mut world, slow), Ok(()));
+}
+
+#[test]
+fn an_element_whose_home_dies_while_it_leaves_deregisters_with_the_next() {
+    let mut world = World::new();
+    let first = world.home.unwrap();
+    world.act(|element, now| element.deregister(now));
+    assert_eq!(world.said(first, message_type::DEREGISTRATION).len(), 1);
+    world.input(Input::Closed { association: first, reason: CloseReason::Lost });
+    world.wait(SECOND);
+    let next = world.home.unwrap();
+    assert_ne!(next, first);
+    // ASAP_DEREGISTRATION, length 20, "pool", identifier 1; and no registration.
+    let said = world.said(next, message_type::DEREGISTRATION);
+    assert_eq!(said, [[2, 0, 0, 20, 0, 9, 0, 8, b'p', b'o', b'o', b'l', 0, 14, 0, 8, 0, 0, 0, 1]]);
+    assert!(world.said(next, message_type::REGISTRATION).is_empty());
+    world.deregisters();
+    assert_eq!(world.told("Deregistered"), 1);
+}
+
+#[test]
+fn an_element_takes_an_error_from_anyone_and_neither_answers_nor_leaves() {
+    let mut world = World::new();
+    let user = world.user(1);
+    for from in [world.home.unwrap(), user] {
+        let before = world.sent.len();
+        let causes = [ErrorCause::new(CauseCode::UNSPECIFIED_ERROR)];
+        world.asap(from, Body::Error(Sequence::new(&causes)));
+        assert_eq!(world.sent.len(), before);
+    }
+    assert!(world.ended.is_empty() && world.element.is_registered());
 }

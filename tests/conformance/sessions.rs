@@ -302,3 +302,19 @@ fn a_service_that_ends_each_session_after_its_answer_is_not_asked_as_often_as_it
     assert!((18..=21).contains(&sessions), "{sessions} sessions in 10 s");
     assert_eq!(user.reports(), 0);
 }
+
+#[test]
+fn a_user_takes_an_error_from_anyone_and_neither_answers_nor_leaves() {
+    let mut user = ScriptedUser::new();
+    user.act(|user, now| user.open_session(now, PoolHandle::new(b"pool")).unwrap());
+    user.resolved(&[1]);
+    let element = user.opens(1);
+    for from in [user.home.unwrap(), element] {
+        let before = user.sent.len();
+        // ASAP_ERROR, length 12: Operation Error, length 8, "Unspecified Error", length 4.
+        user.asap(from, &[14, 0, 0, 12, 0, 12, 0, 8, 0, 0, 0, 4]);
+        assert_eq!(user.sent.len(), before);
+    }
+    assert!(user.ended.is_empty());
+    assert_eq!(user.told("Failover"), Vec::<&str>::new());
+}
