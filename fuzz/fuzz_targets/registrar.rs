@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
 use rserpool::handlespace::{Cursor, OwnerChecksum};
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, TakeoverSuggestions};
 use rserpool::wire::ServerIdentifier;
 use rserpool::{EndpointBuf, Protocol};
 use rserpool_fuzz::world::{Step, World};
@@ -15,6 +15,7 @@ fuzz_target!(|input: (bool, bool, Vec<Step>)| {
     let (has_peer, announces, steps) = input;
     let at = |port| EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let mut config = RegistrarConfig::new(at(9901), 1);
+    config.takeover_suggestions = TakeoverSuggestions::On;
     config.identifier = ServerIdentifier(0xaa);
     config.limits.handlespace.elements = 20;
     config.limits.associations = 50;

@@ -46,6 +46,11 @@ class Registrar(Part):
             self.process.wait_for("The registrar is ready!")
         return self
 
+    def identifier(self):
+        """As tables have it."""
+        found = re.search(r"registrar=0x([0-9a-f]{8})" if self.kind == "ours" else r"Server ID: +\$([0-9a-f]+)", self.process.log())
+        return f"0x{int(found[1], 16):08x}"
+
     def answers(self, pool="pool", more="", profile="rsplib"):
         """What `resolve` tells of the pool's elements."""
         done = self.world.reader.run("sh", "-c", f"{self.world.program} resolve {pool} --registrar {self.asap} --json "

@@ -196,7 +196,12 @@ pub(crate) fn cost(simulation: &mut Simulation<'_>, sent_before: &[u64]) {
         let Role::Registrar(registrar) = &node.role else { continue };
         let sent = since(&simulation.sent, sent_before, id);
         let peers = registrar.peers().count() as u64;
-        let elements = registrar.handlespace().owned_by(registrar.identifier()).len() as u64;
+        let handlespace = registrar.handlespace();
+        // What was here and has moved to a registrar with fewer has its cost, too.
+        let elements = match scenario.takeovers_are_suggested() {
+            true => handlespace.len(),
+            false => handlespace.owned_by(registrar.identifier()).len(),
+        } as u64;
         // Presences each PEER-HEARTBEAT-CYCLE, and an audit now and then.
         let to_peers = peers * (cycles(30) + 4);
         // Keep-alives every 30 s, at least 15 s apart. One registration, or two, each told to all peers.

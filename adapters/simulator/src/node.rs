@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::pool_user::{PoolUser, Updates, UserConfig};
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent, TakeoverSuggestions};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Progress,
@@ -223,6 +223,9 @@ impl Node {
                 // Itself as well, as in a list that is the same everywhere.
                 let others = (0..scenario.registrars).filter(|other| *other != id.0 || scenario.seed.is_multiple_of(4));
                 config.peers = others.map(|other| endpoint(NodeId(other), ENRP_PORT)).collect();
+            }
+            if scenario.takeovers_are_suggested() {
+                config.takeover_suggestions = TakeoverSuggestions::On;
             }
             config.announcements = if announced { Announcements::On } else { Announcements::Off };
             Role::Registrar(Box::new(Registrar::new(config)))

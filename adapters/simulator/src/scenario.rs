@@ -196,7 +196,16 @@ const SECOND: u64 = 1_000_000;
 /// | those that missed the news hear a presence, and audit | PEER-HEARTBEAT-CYCLE, MAX-TIME-NO-RESPONSE | 30 + 10 |
 pub const SETTLING_US: u64 = (66 + 10 + 71 + 110 + 30 + 40) * SECOND;
 
+/// Where takeovers are suggested, elements move when they register again, every 280 s: twice, until all registrars have as many,
+/// and an audit behind it.
+const BALANCING_US: u64 = (2 * 280 + 40) * SECOND;
+
 impl Scenario {
+    /// Whether registrars suggest to each other to take elements over: in every third seed.
+    pub(crate) const fn takeovers_are_suggested(&self) -> bool {
+        self.seed.is_multiple_of(3)
+    }
+
     /// A cluster without faults on a fast network.
     #[must_use]
     pub fn calm(seed: u64, registrars: usize, elements: usize, users: usize) -> Self {
@@ -213,7 +222,7 @@ impl Scenario {
             buffer: 1 << 20,
             namesakes: 0,
             faults_until_us: 120 * SECOND,
-            quiet_us: SETTLING_US,
+            quiet_us: SETTLING_US + if seed.is_multiple_of(3) { BALANCING_US } else { 0 },
             faults: Vec::new(),
             hostile: Vec::new(),
         }
