@@ -44,6 +44,22 @@ def a_character_generator_sends_lines_to_rsplib_s_users(world, kind):
         user.process.wait_for("ABCDEFGHIJKLMNOPQRSTUVWXYZ", times=number + 1)
 
 
+@scenario("ours", "rsplib")
+def cookies_of_our_elements_come_back_from_users_of_rsplib_s(world, kind):
+    """`kind` is the registrar's. The counter's state is in the cookie: it goes on where it was."""
+    registrar = Registrar(world, kind).serving()
+    elements = [Element(world, "ours", [registrar], service="counter", identifier=number) for number in (1, 2)]
+    registrar.resolves(2)
+    user = Terminal(world, "rsplib", [registrar])
+    for number in range(1, 6):
+        user.ask(str(number))
+    serving = int(re.findall(r"from PE \$([0-9a-f]+)> 5", user.process.log())[-1], 16)
+    elements[serving - 1].process.kill()
+    user.ask("6")
+    elements[2 - serving].process.wait_for("session_resumed")
+    check(re.search(rf"from PE \$0*{3 - serving}> 6", user.process.log()), "the other element has not answered")
+
+
 @scenario("ours")
 def fractals_are_computed_and_go_on_elsewhere_when_an_element_is_killed(world, kind):
     registrar = Registrar(world, kind).serving()
