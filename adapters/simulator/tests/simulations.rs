@@ -266,3 +266,21 @@ fn a_scenario_that_goes_well_is_left_alone() {
     let scenario = Scenario::calm(1, 2, 2, 1);
     assert_eq!(shrink(&scenario), scenario);
 }
+
+#[test]
+fn an_element_that_comes_back_under_another_identifier_may_get_a_message_to_all_for_each_of_them() {
+    let mut scenario = Scenario::calm(42919, 3, 5, 3);
+    scenario.discovery = Discovery::Announced;
+    scenario.delay_us = 20_000..150_000;
+    scenario.loss_ppm = 70_000;
+    scenario.faults_until_us = 200 * SECOND;
+    scenario.faults.push(Fault { at_us: 0, kind: FaultKind::Crash(NodeId(0)) });
+    scenario.faults.push(Fault { at_us: 12_199_000, kind: FaultKind::RestartAnew(NodeId(7)) });
+    for restart in 0..12 {
+        if restart == 3 {
+            scenario.faults.push(Fault { at_us: 128_757_000, kind: FaultKind::Crash(NodeId(7)) });
+        }
+        scenario.faults.push(Fault { at_us: 128_757_000, kind: FaultKind::RestartAnew(NodeId(7)) });
+    }
+    assert_eq!(run(&scenario).violations, [] as [String; 0]);
+}
