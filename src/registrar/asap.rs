@@ -252,11 +252,10 @@ impl Registrar {
 
     /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
     pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
-        let life =
-            self.handlespace.element(index).map(|element| self.config.profile.life_from_wire(element.view().life));
         if let Some(monitor) = self.monitors.get_mut(index)
             && core::mem::take(&mut monitor.life_in_doubt)
-            && let Some(Life::InDoubt { shorter, longer }) = life
+            && let Some(element) = self.handlespace.element(index)
+            && let Life::InDoubt { shorter, longer } = self.config.profile.life_from_wire(element.view().life)
         {
             let rest = longer.saturating_sub(shorter);
             self.handlespace.set_timer(index, ElementTimer::Expiry, Some(now + rest));

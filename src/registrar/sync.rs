@@ -63,15 +63,14 @@ impl Registrar {
                 if element.home == self.identifier {
                     return;
                 }
-                let was_ours = known.is_some_and(|index| self.owns(index));
-                let ours = known.filter(|index| self.owns(*index)).and_then(|index| self.monitors.get_mut(index));
+                let ours = known.filter(|index| self.owns(*index));
                 let is_recent = |at: Second| at.is_within(self.config.max_time_no_response, now);
-                match ours {
+                match ours.and_then(|index| self.monitors.get_mut(index)) {
                     // The element has gone to both. Soon it ends one of the associations.
                     Some(monitor) if monitor.confirmed.is_some_and(is_recent) => monitor.claimed_by = element.home,
                     _ => self.absorb(update.pool_handle, element),
                 }
-                if was_ours {
+                if ours.is_some() {
                     self.offer_taken(element.home);
                 }
                 if update.takeover_suggested

@@ -99,18 +99,11 @@ fn a_home_that_is_told_to_remove_its_element_asks_the_element() {
             .any(|done| matches!(done, Done::Says(to, _, octets) if *to == own && octets[0] == 7));
         assert!(asked, "ASAP_ENDPOINT_KEEP_ALIVE");
         if alive {
-            answer_keep_alive(&mut scripted, own, 1);
+            scripted.answers_keep_alive(own, 1);
         }
         scripted.wait_seconds(6);
         assert_eq!(scripted.elements().len(), usize::from(alive));
     }
-}
-
-/// ASAP_ENDPOINT_KEEP_ALIVE_ACK of an element of "pool".
-fn answer_keep_alive(scripted: &mut Scripted, association: AssociationId, identifier: u32) {
-    use rserpool::wire::asap;
-    let element = asap::ElementReference { pool_handle: "pool".into(), identifier: PeIdentifier(identifier) };
-    scripted.says_asap(association, asap::Body::EndpointKeepAliveAck(element));
 }
 
 #[test]
@@ -248,7 +241,7 @@ fn of_two_that_both_think_an_element_theirs_the_one_that_the_element_speaks_with
     // It has closed its association, as elements do that go to another home; though it answers keep-alives.
     scripted.input(Input::Closed { association: own, reason: CloseReason::Shutdown });
     let ours = scripted.open(100);
-    answer_keep_alive(&mut scripted, ours, 1);
+    scripted.answers_keep_alive(ours, 1);
     scripted.wait_seconds(6);
     assert_eq!(scripted.elements(), [(1, OWN)]);
     scripted.done();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rserpool::Input;
 use rserpool::registrar::TakeoverSuggestions;
+use rserpool::wire::PayloadProtocol;
+use rserpool::wire::enrp::Body;
 use rserpool::wire::enrp::message_type::HANDLE_UPDATE;
-use rserpool::wire::enrp::{Body, HandleUpdate, UpdateAction};
-use rserpool::wire::{PayloadProtocol, PoolHandle};
 
 use crate::network::{Network, NodeId};
 use crate::scripted::{Done, Element, Scripted, element};
@@ -68,20 +68,13 @@ fn nobody_moves_where_suggestions_are_off() {
 fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
     let mut registrar = Scripted::with(&[], |config| config.takeover_suggestions = TakeoverSuggestions::On);
     let peer = registrar.comes(2);
-    let offer = |registrar: &mut Scripted| {
-        element(7, 2).with(|pool_element| {
-            let (action, pool_handle) = (UpdateAction::AddPe, PoolHandle::new(b"pool"));
-            let update = HandleUpdate { action, pool_handle, pool_element, takeover_suggested: true };
-            registrar.hears(peer, 2, Body::HandleUpdate(update));
-        });
-    };
-    offer(&mut registrar);
+    registrar.suggestion(peer, &element(7, 2));
     let reached = registrar.open(100);
     registrar.wait_seconds(6);
     assert!(registrar.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == reached)));
     assert_eq!(registrar.elements(), [(7, 2)]);
 
-    offer(&mut registrar);
+    registrar.suggestion(peer, &element(7, 2));
     let association = registrar.asked_for(100).unwrap();
     registrar.input(Input::OpenFailed { association });
     registrar.wait_seconds(6);
@@ -115,11 +108,7 @@ fn a_peer_with_a_rule_of_its_own_gets_what_it_suggests_back_only_a_few_times() {
         // It registers here, is suggested to the peer, moves there, and the peer suggests it back.
         registrar.registers(&element(1, 0));
         suggested += registrar.said_of(peer, HANDLE_UPDATE).iter().filter(|octets| octets[1] == 1).count();
-        element(1, 0x200).with(|pool_element| {
-            let (action, pool_handle) = (UpdateAction::AddPe, PoolHandle::new(b"pool"));
-            let update = HandleUpdate { action, pool_handle, pool_element, takeover_suggested: true };
-            registrar.hears(peer, 0x200, Body::HandleUpdate(update));
-        });
+        registrar.suggestion(peer, &element(1, 0x200));
         registrar.wait_seconds(10);
     }
     assert!((1..=4).contains(&suggested), "{suggested} suggestions");

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use rserpool::registrar::RegistrarConfig;
-use rserpool::wire::asap::{Body, ElementReference, message_type};
-use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, RegistrationLife};
-use rserpool::{AssociationId, Life, Profile};
+use rserpool::wire::RegistrationLife;
+use rserpool::{Life, Profile};
 
-use crate::scripted::{Done, Element, Scripted, element};
+use crate::scripted::{Element, Scripted, element};
 
 fn read(profile: Profile, number: i32) -> Life {
     profile.life_from_wire(RegistrationLife(number))
@@ -51,20 +50,6 @@ fn without_keep_alives(config: &mut RegistrarConfig) {
     config.keep_alive_interval = Duration::from_secs(1_000_000_000);
 }
 
-/// How often it was asked whether it lives since this was asked last.
-fn asked(registrar: &mut Scripted, element: AssociationId) -> usize {
-    let is_keep_alive = |done: &Done| {
-        matches!(done, Done::Says(to, PayloadProtocol::ASAP, octets)
-            if *to == element && octets[0] == message_type::ENDPOINT_KEEP_ALIVE)
-    };
-    registrar.done().iter().filter(|done| is_keep_alive(done)).count()
-}
-
-fn acknowledge(registrar: &mut Scripted, association: AssociationId, identifier: u32) {
-    let element = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) };
-    registrar.says_asap(association, Body::EndpointKeepAliveAck(element));
-}
-
 #[test]
 fn an_element_with_a_life_in_doubt_is_asked_when_the_shorter_one_ends_and_removed_if_it_is_silent() {
     let mut registrar = Scripted::with(&[], without_keep_alives);
@@ -72,7 +57,7 @@ fn an_element_with_a_life_in_doubt_is_asked_when_the_shorter_one_ends_and_remove
     registrar.wait_seconds(299);
     registrar.done();
     registrar.wait_seconds(2);
-    assert_eq!(asked(&mut registrar, association), 1);
+    assert_eq!(registrar.asked(association), 1);
     assert_eq!(registrar.elements().len(), 1);
     registrar.wait_seconds(5);
     assert_eq!(registrar.elements(), []);
@@ -84,7 +69,7 @@ fn an_element_with_a_life_in_doubt_that_answers_stays_until_the_longer_one_ends(
     let mut registrar = Scripted::with(&[], without_keep_alives);
     let association = registrar.registers(&Element { life: 300_000, ..element(1, 0) });
     registrar.wait_seconds(301);
-    acknowledge(&mut registrar, association, 1);
+    registrar.answers_keep_alive(association, 1);
     registrar.wait_seconds(299_600);
     assert_eq!(registrar.elements().len(), 1);
     registrar.wait_seconds(100);
@@ -100,7 +85,7 @@ fn an_element_with_a_life_in_doubt_that_registers_again_is_asked_a_life_later() 
         registrar.wait_seconds(200);
         registrar.registers_at(association, &Element { life: 300_000, ..element(1, 0) });
     }
-    assert_eq!(asked(&mut registrar, association), 0);
+    assert_eq!(registrar.asked(association), 0);
     assert_eq!(registrar.elements().len(), 1);
 }
 
@@ -119,7 +104,7 @@ fn elements_that_count_seconds_and_elements_that_count_milliseconds_live_as_long
     registrar.wait_seconds(7);
     assert_eq!(registrar.elements().iter().map(|(identifier, _)| *identifier).collect::<Vec<_>>(), [3, 4]);
     registrar.wait_seconds(600_000);
-    assert_eq!(asked(&mut registrar, week), 0);
+    assert_eq!(registrar.asked(week), 0);
     assert_eq!(registrar.elements().len(), 2);
 }
 

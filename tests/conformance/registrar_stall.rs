@@ -2,33 +2,22 @@
 
 use std::time::Duration;
 
-use rserpool::wire::asap::{Body, ElementReference, message_type as asap};
+use rserpool::wire::PeChecksum;
 use rserpool::wire::enrp::{self, message_type as enrp_type};
-use rserpool::wire::{PayloadProtocol, PeChecksum, PeIdentifier, PoolHandle};
 use rserpool::{AssociationId, CloseReason, Input};
 
-use crate::scripted::{Done, OWN, Scripted, element};
+use crate::scripted::{Element, OWN, Scripted, element};
 
 /// It does nothing for so long; what comes in lies there unread.
 fn hangs(registrar: &mut Scripted, seconds: u64) {
     registrar.now = registrar.now + Duration::from_secs(seconds);
 }
 
-fn asked(registrar: &mut Scripted, element: AssociationId) -> usize {
-    let is_it = |done: &Done| matches!(done, Done::Says(to, PayloadProtocol::ASAP, octets) if *to == element && octets[0] == asap::ENDPOINT_KEEP_ALIVE);
-    registrar.done().iter().filter(|done| is_it(done)).count()
-}
-
-fn answers(registrar: &mut Scripted, element: AssociationId, identifier: u32) {
-    let reference = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) };
-    registrar.says_asap(element, Body::EndpointKeepAliveAck(reference));
-}
-
 /// Waits until the element is asked whether it lives.
 fn wait_for_keep_alive(registrar: &mut Scripted, element: AssociationId) {
     for _ in 0..100 {
         registrar.wait_seconds(1);
-        if asked(registrar, element) > 0 {
+        if registrar.asked(element) > 0 {
             return;
         }
     }
@@ -39,20 +28,19 @@ fn wait_for_keep_alive(registrar: &mut Scripted, element: AssociationId) {
 fn an_element_whose_answer_was_not_read_in_time_is_asked_again_and_not_removed() {
     for answer in [true, false] {
         let mut registrar = Scripted::new(&[]);
-        let [one, two] = [(1, 101), (2, 102)].map(|(identifier, host)| {
-            registrar.registers(&crate::scripted::Element { host, life: -1, ..element(identifier, 0) })
-        });
+        let [one, two] = [(1, 101), (2, 102)]
+            .map(|(identifier, host)| registrar.registers(&Element { host, life: -1, ..element(identifier, 0) }));
         wait_for_keep_alive(&mut registrar, one);
         hangs(&mut registrar, 30);
         // Whatever is read first.
-        answers(&mut registrar, two, 2);
+        registrar.answers_keep_alive(two, 2);
         assert_eq!(registrar.elements().len(), 2);
         assert!(!registrar.told("Removed"));
-        assert_eq!(asked(&mut registrar, one), 1);
+        assert_eq!(registrar.asked(one), 1);
         if answer {
-            answers(&mut registrar, one, 1);
+            registrar.answers_keep_alive(one, 1);
         }
-        answers(&mut registrar, two, 2);
+        registrar.answers_keep_alive(two, 2);
         registrar.wait_seconds(6);
         assert_eq!(registrar.elements().len(), if answer { 2 } else { 1 });
     }
@@ -62,7 +50,7 @@ fn an_element_whose_answer_was_not_read_in_time_is_asked_again_and_not_removed()
 fn a_registration_that_was_renewed_while_nobody_read_it_does_not_end() {
     let mut registrar = Scripted::with(&[], |config| config.keep_alive_interval = Duration::from_secs(1_000_000));
     let renewed = registrar.registers(&element(1, 0));
-    registrar.registers(&crate::scripted::Element { host: 101, ..element(2, 0) });
+    registrar.registers(&Element { host: 101, ..element(2, 0) });
     registrar.wait_seconds(290);
     hangs(&mut registrar, 60);
     registrar.accept(90);
@@ -96,7 +84,7 @@ fn one_that_was_away_for_long_asks_its_peers_what_is_theirs_before_it_says_what_
     let mut registrar = Scripted::new(&[]);
     let peer = registrar.comes(2);
     let moved = registrar.registers(&element(1, 0));
-    registrar.registers(&crate::scripted::Element { host: 101, ..element(2, 0) });
+    registrar.registers(&Element { host: 101, ..element(2, 0) });
     registrar.wait_seconds(1);
     registrar.done();
     hangs(&mut registrar, 200);

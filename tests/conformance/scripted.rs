@@ -186,13 +186,25 @@ impl Scripted {
 
     /// ENRP_HANDLE_UPDATE about an element of "pool" that serves at 10.1.0.1.
     pub(crate) fn update(&mut self, association: AssociationId, from: u32, action: UpdateAction, element: &Element) {
+        self.hears_update(association, from, action, element, false);
+    }
+
+    /// The home of an element suggests to take it over.
+    pub(crate) fn suggestion(&mut self, association: AssociationId, element: &Element) {
+        self.hears_update(association, element.home, UpdateAction::AddPe, element, true);
+    }
+
+    fn hears_update(
+        &mut self,
+        association: AssociationId,
+        from: u32,
+        action: UpdateAction,
+        element: &Element,
+        takeover_suggested: bool,
+    ) {
         element.with(|pool_element| {
-            let update = HandleUpdate {
-                action,
-                pool_handle: PoolHandle::new(element.pool.as_bytes()),
-                pool_element,
-                takeover_suggested: false,
-            };
+            let pool_handle = PoolHandle::new(element.pool.as_bytes());
+            let update = HandleUpdate { action, pool_handle, pool_element, takeover_suggested };
             self.hears(association, from, Body::HandleUpdate(update));
         });
     }
@@ -223,6 +235,21 @@ impl Scripted {
         let mut octets = vec![0; message.encoded_len()];
         message.encode(&mut octets).unwrap();
         self.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &octets });
+    }
+
+    /// How often an element was asked whether it lives since [`Self::done`].
+    pub(crate) fn asked(&mut self, element: AssociationId) -> usize {
+        let is_keep_alive = |done: &Done| {
+            matches!(done, Done::Says(to, PayloadProtocol::ASAP, octets)
+                if *to == element && octets[0] == asap::message_type::ENDPOINT_KEEP_ALIVE)
+        };
+        self.done().iter().filter(|done| is_keep_alive(done)).count()
+    }
+
+    /// ASAP_ENDPOINT_KEEP_ALIVE_ACK of an element of "pool".
+    pub(crate) fn answers_keep_alive(&mut self, association: AssociationId, identifier: u32) {
+        let element = asap::ElementReference { pool_handle: "pool".into(), identifier: PeIdentifier(identifier) };
+        self.says_asap(association, asap::Body::EndpointKeepAliveAck(element));
     }
 
     /// The elements: identifier and home.
@@ -256,7 +283,7 @@ pub(crate) const fn element(identifier: u32, home: u32) -> Element {
 }
 
 impl Element {
-    pub(crate) fn with<R>(&self, then: impl FnOnce(PoolElement<'_>) -> R) -> R {
+    fn with<R>(&self, then: impl FnOnce(PoolElement<'_>) -> R) -> R {
         let addresses = [host(self.host)];
         then(PoolElement {
             identifier: PeIdentifier(self.identifier),

@@ -3,9 +3,10 @@
 
     lab/uml-run 600 tests/interop/differential.py target/release/rserpool [--count N] [--seed N]
 
-The messages are those of the captures in tests/captures. Behind each one goes a question that every registrar answers, so that it is
-known when all answers to the message have come. Ours has to survive all of them, and each difference has to be one of those that
-differences.tsv explains: its fields are regular expressions, and the first row that fits counts.
+The messages are those of the captures in tests/captures, as the fuzz targets' seeds have them. Behind each one goes a question that
+every registrar answers, so that it is known when all answers to the message have come. Ours has to survive all of them, and each
+difference has to be one of those that differences.tsv explains: its fields are regular expressions, and the first row that fits
+counts.
 """
 import argparse
 import collections
@@ -20,7 +21,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-CAPTURES = HERE.parent / "captures"
+CORPORA = HERE.parents[1] / "fuzz/corpus"
 ASAP, ENRP = 11, 12
 SCTP_SNDINFO = 2
 ADDRESS = "10.10.0.1"
@@ -34,31 +35,9 @@ NAMES = {
 
 
 def captured():
-    """The ASAP and ENRP messages of the captures: DATA chunks that hold a whole message."""
-    found = {}
-    for path in sorted(CAPTURES.glob("rsplib-*.pcap")):
-        octets = path.read_bytes()
-        order = "<" if octets[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-        link = {1: 14, 113: 16, 276: 20}[struct.unpack(order + "I", octets[20:24])[0]]
-        at = 24
-        while at < len(octets):
-            length = struct.unpack(order + "I", octets[at + 8:at + 12])[0]
-            packet = octets[at + 16 + link:at + 16 + length]
-            at += 16 + length
-            if packet[0] >> 4 == 4 and packet[9] == 132:
-                chunks = packet[(packet[0] & 15) * 4 + 12:struct.unpack(">H", packet[2:4])[0]]
-            elif packet[0] >> 4 == 6 and packet[6] == 132:
-                chunks = packet[52:]
-            else:
-                continue
-            while len(chunks) >= 4:
-                kind, flags, size = struct.unpack(">BBH", chunks[:4])
-                if kind == 0 and flags & 3 == 3 and size >= 20:
-                    protocol = struct.unpack(">I", chunks[12:16])[0]
-                    if protocol in (ASAP, ENRP):
-                        found.setdefault((protocol, chunks[16:size]))
-                chunks = chunks[max(4, size + 3 & ~3):]
-    return list(found)
+    """The captures' ASAP and ENRP messages, each once."""
+    corpora = {ASAP: CORPORA / "asap_decode", ENRP: CORPORA / "enrp_decode"}
+    return [(protocol, path.read_bytes()) for protocol, corpus in corpora.items() for path in sorted(corpus.glob("seed-*"))]
 
 
 def parameters(message, start):
@@ -196,8 +175,11 @@ class Registrar:
                 is_answer = octets[0] == 6 and (protocol == ENRP or f"probe-{number}".encode() in octets)
                 if is_answer and not ready:
                     ready = True
+                elif protocol == ASAP and octets[0] == 7:
+                    # An element that did not answer would be gone with its association.
+                    self.send(protocol, with_length(bytes([8, 0, 0, 0]) + octets[8:]))
                 # What it says by itself is no answer.
-                elif not (protocol == ENRP and octets[0] in (1, 2, 4, 5, 7, 9) or protocol == ASAP and octets[0] == 7):
+                elif not (protocol == ENRP and octets[0] in (1, 2, 4, 5, 7, 9)):
                     found.append(summary(protocol, octets))
         except (ConnectionError, OSError):
             found.append("closed")

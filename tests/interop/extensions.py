@@ -2,8 +2,6 @@
 from parts import OTHER, Element, Part, Registrar, Terminal, agree
 from scenario import UNKNOWN_POOL_HANDLE, check, scenario
 
-HANDLE_UPDATE = 4
-
 
 @scenario("ours", "rsplib")
 def a_user_gets_as_many_elements_as_it_asks_for(world, kind):

@@ -24,8 +24,8 @@ class Part:
 
 
 class Registrar(Part):
-    def __init__(self, world, kind, peers=(), more=(), host=None, profile="rsplib"):
-        super().__init__(world, kind, host, profile)
+    def __init__(self, world, kind, peers=(), more=(), profile="rsplib"):
+        super().__init__(world, kind, profile=profile)
         self.asap, self.enrp = world.endpoint(self.host, 3863), world.endpoint(self.host, 9901)
         self.start(peers, more)
 
@@ -40,7 +40,6 @@ class Registrar(Part):
 
     def serving(self):
         if self.kind == "ours":
-            # It says so twice.
             self.process.wait_for("start-up is over, serving")
         else:
             self.process.wait_for("The registrar is ready!")
@@ -63,11 +62,13 @@ class Registrar(Part):
 
     def resolves(self, count, pool="pool", limit=40):
         """Waits until it knows so many elements of the pool."""
-        end = time.monotonic() + limit
-        while len(found := self.resolve(pool)) != count:
-            if time.monotonic() > end:
-                raise Failure(f"{self.process.name} resolves {found}, not {count} elements")
-            time.sleep(0.5)
+        found = []
+
+        def is_so():
+            found[:] = self.resolve(pool)
+            return len(found) == count
+
+        self.world.wait(is_so, limit, lambda: f"{self.process.name} resolves {found}, not {count} elements")
         return found
 
     def homes(self):
@@ -117,8 +118,8 @@ class Element(Part):
 class Terminal(Part):
     """A user that sends lines, and shows what comes back."""
 
-    def __init__(self, world, kind, registrars, pool="pool", more=(), host=None):
-        super().__init__(world, kind, host)
+    def __init__(self, world, kind, registrars, pool="pool", more=()):
+        super().__init__(world, kind)
         options = registrar_options(kind, registrars)
         if kind == "ours":
             self.launch("user", "user", "--pool", pool, *options, *more, stdin=True)
@@ -152,12 +153,26 @@ class PingPong(Part):
 
     def answered(self, count, limit=40):
         """Waits until there are so many answers."""
-        end = time.monotonic() + limit
-        while len(self.answers()) < count:
-            if time.monotonic() > end:
-                raise Failure(f"{len(self.answers())} answers, not {count}")
-            time.sleep(0.1)
+        self.world.wait(lambda: len(self.answers()) >= count, limit, lambda: f"{len(self.answers())} answers, not {count}", pause=0.1)
         return self.answers()
+
+
+def cluster(world, kinds):
+    """Registrars of these kinds, each of which knows those before it."""
+    registrars = []
+    for kind in kinds:
+        registrars.append(Registrar(world, kind, peers=registrars[:]).serving())
+    return registrars
+
+
+def populate(world, registrars, know_all):
+    """Elements of both kinds at each registrar, that know it alone, or all with it ahead."""
+    for number, registrar in enumerate(registrars):
+        others = [other for other in registrars if other is not registrar] if know_all else []
+        for place, kind in enumerate(OTHER):
+            Element(world, kind, [registrar, *others], identifier=0x10 * (number + 1) + place)
+    agree(registrars, len(registrars) * len(OTHER))
+    forget_readers()
 
 
 def agree(registrars, count=None, limit=60):

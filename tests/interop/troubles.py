@@ -2,7 +2,7 @@
 import signal
 import time
 
-from parts import OTHER, Element, Registrar, Terminal, agree, forget_readers
+from parts import OTHER, Element, Registrar, Terminal, agree, cluster, populate
 from scenario import scenario
 
 
@@ -28,25 +28,17 @@ def all_goes_well_with_five_percent_loss_and_twenty_milliseconds(world, kind):
     agree([first, second], 2)
 
 
-def cluster(world, kind):
-    """Two registrars of the kind, one of the other kind, and elements of both at each."""
-    first = Registrar(world, kind).serving()
-    second = Registrar(world, OTHER[kind], peers=[first]).serving()
-    third = Registrar(world, OTHER[kind], peers=[first, second]).serving()
-    registrars = [first, second, third]
-    for number, registrar in enumerate(registrars):
-        for place, each in enumerate(("ours", "rsplib")):
-            Element(world, each, [registrar, *(other for other in registrars if other is not registrar)],
-                    identifier=0x10 * (number + 1) + place)
-    agree(registrars, 6)
-    forget_readers()
+def three(world, kind):
+    """A registrar of the kind, two of the other kind, and elements of both at each."""
+    registrars = cluster(world, [kind, OTHER[kind], OTHER[kind]])
+    populate(world, registrars, know_all=True)
     return registrars
 
 
 @scenario("ours", "rsplib", seconds=90)
 def a_registrar_that_hangs_is_taken_over_and_comes_back(world, kind):
     """`kind` is the kind of the one that hangs; the others are of the other kind."""
-    hanging, *others = cluster(world, kind)
+    hanging, *others = three(world, kind)
     hanging.process.signal(signal.SIGSTOP)
     time.sleep(25)
     agree(others, 6)
@@ -56,7 +48,7 @@ def a_registrar_that_hangs_is_taken_over_and_comes_back(world, kind):
 
 @scenario("ours", "rsplib", seconds=90)
 def a_registrar_that_was_cut_off_is_one_of_them_again_when_the_network_heals(world, kind):
-    cut, *others = cluster(world, kind)
+    cut, *others = three(world, kind)
     cut.host.link("down")
     time.sleep(25)
     agree(others, 6)

@@ -30,7 +30,9 @@ class Process:
         output = self.path.open("wb")
         self.child = subprocess.Popen(
             ["ip", "netns", "exec", host.namespace, *map(str, arguments)],
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, bufsize=0)
+            # Some of rsplib's leave files where they run.
+            cwd=world.work, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            bufsize=0)
         world.processes.append(self)
 
     def log(self):
@@ -81,7 +83,7 @@ class Host:
 
     def __init__(self, world, number, family, encapsulated):
         self.namespace, self.number, self.outside = f"w{world}h{number}", number, f"w{world}v{number}"
-        self.family, self.addresses = family, 0
+        self.family, self.encapsulated, self.addresses = family, encapsulated, 0
         self.address = self.add_address(first=True)
         command("ip", "netns", "add", self.namespace)
         command("ip", "link", "add", self.outside, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
@@ -175,6 +177,10 @@ class World:
         self.tcpdump.terminate()
         self.tcpdump.wait()
         for host in self.hosts:
+            # A kernel of the lab's age keeps the UDP socket of its SCTP beyond the end of the namespace, where it is in the way of
+            # the next namespace that happens to have the same address in memory.
+            if host.encapsulated:
+                command("ip", "netns", "exec", host.namespace, "sh", "-c", "echo 0 >/proc/sys/net/sctp/udp_port", check=False)
             command("ip", "link", "del", host.outside, check=False)
             command("ip", "netns", "del", host.namespace, check=False)
         command("ip", "link", "del", self.bridge, check=False)

@@ -5,7 +5,7 @@
 //! the sender's start and interval of the reports, both in microseconds (64 and 32 bits), where it is and how it is (128 octets
 //! each, ended by a zero), its load (16 bits), the number of its associations (16 bits), and 24 octets for each of those.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use rserpool::Instant;
@@ -13,6 +13,7 @@ use rserpool::wire::{PayloadProtocol, PeIdentifier, ServerIdentifier};
 
 use crate::args::MonitorArgs;
 use crate::failure::Failure;
+use crate::node::any_address;
 
 const REPORT: u8 = 1;
 /// The last one: the monitor forgets the sender.
@@ -77,11 +78,7 @@ impl Reporter {
     /// One that reports where the arguments say, or `None` if they do not. `place` is where the sender is reached.
     pub(crate) fn new(args: &MonitorArgs, sender: Component, place: &str) -> Result<Option<Self>, Failure> {
         let Some(monitor) = args.csp_server else { return Ok(None) };
-        let any: SocketAddr = match monitor {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).and_then(|socket| {
+        let socket = UdpSocket::bind((any_address(monitor.ip()), 0)).and_then(|socket| {
             socket.connect(monitor)?;
             socket.set_nonblocking(true)?;
             Ok(socket)
@@ -157,6 +154,8 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::net::Ipv4Addr;
 
     use super::*;
 

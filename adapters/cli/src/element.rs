@@ -143,17 +143,6 @@ fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'stati
     })
 }
 
-/// The load that a policy tells.
-const fn load(policy: &Policy<'_>) -> Option<u32> {
-    match policy {
-        Policy::LeastUsed { load }
-        | Policy::RandomizedLeastUsed { load }
-        | Policy::LeastUsedWithDegradation { load, .. }
-        | Policy::PriorityLeastUsed { load, .. } => Some(*load),
-        _ => None,
-    }
-}
-
 /// What it does for its users.
 enum Serving {
     Service(Service),
@@ -246,7 +235,8 @@ impl App {
                 Some(_) => count(served.len(), "session"),
                 None => "looking for a registrar".into(),
             };
-            Status { text, load: load(policy), associations: home.into_iter().collect() }
+            let load = policy.values().find(|(name, _)| *name == "load").map(|(_, load)| load);
+            Status { text, load, associations: home.into_iter().collect() }
         });
     }
 }
@@ -286,7 +276,9 @@ impl Application<Element> for App {
                 }
             }
             ElementEvent::Data { session, message } => {
-                self.served.insert(session);
+                if self.reporter.is_some() {
+                    self.served.insert(session);
+                }
                 self.request(session, message.protocol, message.octets);
             }
             ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),

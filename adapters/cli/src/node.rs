@@ -148,10 +148,17 @@ pub(crate) fn registrars<M: Machine>(
         .collect()
 }
 
+/// Any local address of the family of another.
+pub(crate) const fn any_address(remote: IpAddr) -> IpAddr {
+    match remote {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
 /// The local address from which another is reached.
 pub(crate) fn address_towards(remote: IpAddr) -> Result<IpAddr, Failure> {
-    let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let probe = UdpSocket::bind((any, 0)).and_then(|socket| {
+    let probe = UdpSocket::bind((any_address(remote), 0)).and_then(|socket| {
         // Nothing is sent by this.
         socket.connect((remote, 9))?;
         socket.local_addr()

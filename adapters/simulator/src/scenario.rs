@@ -200,10 +200,15 @@ pub const SETTLING_US: u64 = (66 + 10 + 71 + 110 + 30 + 40) * SECOND;
 /// and an audit behind it.
 const BALANCING_US: u64 = (2 * 280 + 40) * SECOND;
 
+/// In every third seed.
+const fn suggests_takeovers(seed: u64) -> bool {
+    seed.is_multiple_of(3)
+}
+
 impl Scenario {
-    /// Whether registrars suggest to each other to take elements over: in every third seed.
+    /// Whether registrars suggest to each other to take elements over.
     pub(crate) const fn takeovers_are_suggested(&self) -> bool {
-        self.seed.is_multiple_of(3)
+        suggests_takeovers(self.seed)
     }
 
     /// A cluster without faults on a fast network.
@@ -222,7 +227,7 @@ impl Scenario {
             buffer: 1 << 20,
             namesakes: 0,
             faults_until_us: 120 * SECOND,
-            quiet_us: SETTLING_US + if seed.is_multiple_of(3) { BALANCING_US } else { 0 },
+            quiet_us: SETTLING_US + if suggests_takeovers(seed) { BALANCING_US } else { 0 },
             faults: Vec::new(),
             hostile: Vec::new(),
         }
