@@ -114,7 +114,7 @@ def checksums_agree_while_elements_come_and_go(world, variant):
 
     for _ in range(count):
         begin()
-    agree(registrars, count, limit=120)
+    agree(registrars, count, limit=60 + 2 * count)
     checked, end = time.monotonic(), time.monotonic() + duration
     while time.monotonic() < end:
         element, address = alive.pop(dice.randrange(len(alive)))

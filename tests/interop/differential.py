@@ -124,6 +124,8 @@ class Registrar:
     def __init__(self, name, command, asap, enrp, ready, work):
         self.name, self.command, self.ports, self.ready = name, command, {ASAP: asap, ENRP: enrp}, ready
         self.log, self.sockets, self.deaths = pathlib.Path(work) / f"{name}.log", {}, 0
+        # Pool handle parameters and identifiers of what may have been registered.
+        self.elements = set()
         self.start()
 
     def start(self):
@@ -155,7 +157,18 @@ class Registrar:
 
     def answers(self, protocol, message, number):
         """What it answers to a message: the types and error causes; "closed" if it ends the association."""
+        found = self.answers_once(protocol, message, number)
+        if found == ["closed"]:
+            # An element of an earlier message may be gone by now, and the association with it.
+            found = self.answers_once(protocol, message, number)
+        return "; ".join(found) or "nothing"
+
+    def answers_once(self, protocol, message, number):
         found, ready = [], False
+        spans = parameters(message, 4)
+        if protocol == ASAP and message[0] == 1 and len(spans) > 1:
+            (start, end), (element, _) = spans[:2]
+            self.elements.add((message[start:end], message[element + 4:element + 8]))
         try:
             self.connect(protocol, number)
             self.send(protocol, message)
@@ -177,14 +190,16 @@ class Registrar:
                     ready = True
                 elif protocol == ASAP and octets[0] == 7:
                     # An element that did not answer would be gone with its association.
-                    self.send(protocol, with_length(bytes([8, 0, 0, 0]) + octets[8:]))
+                    for handle, element in self.elements:
+                        if octets[8:].startswith(handle):
+                            self.send(protocol, with_length(bytes([8, 0, 0, 0]) + handle + b"\x00\x0e\x00\x08" + element))
                 # What it says by itself is no answer.
                 elif not (protocol == ENRP and octets[0] in (1, 2, 4, 5, 7, 9)):
                     found.append(summary(protocol, octets))
         except (ConnectionError, OSError):
             found.append("closed")
             self.hang_up(protocol)
-        return "; ".join(found) or "nothing"
+        return found
 
     def hang_up(self, protocol):
         if protocol in self.sockets:
