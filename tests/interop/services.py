@@ -32,7 +32,13 @@ def a_discard_service_takes_all_and_says_nothing(world, kind):
     check(registrar.process.count("reported") == 0, "the element was reported")
 
 
-# rspserver 3.4.4 has a character generator, too, but takes its own option -chargen for a wrong one.
+@scenario("rsplib", seconds=5)
+def a_character_generator_of_rsplib_s_does_not_start(world, kind):
+    element = Element(world, kind, [], service="chargen")
+    element.process.wait_for("Unknown Character Generator parameter: -chargen!")
+    check(element.process.child.wait(10) != 0, "it has not failed")
+
+
 @scenario("ours")
 def a_character_generator_sends_lines_to_rsplib_s_users(world, kind):
     registrar = Registrar(world, "rsplib").serving()
