@@ -11,11 +11,11 @@ pub enum Profile {
     /// The RFCs to the letter.
     #[default]
     Rfc,
-    /// rsplib 3.4: a registration life is in milliseconds, not seconds.
+    /// rsplib 3.4: a registration life is in milliseconds, not seconds, and a pool handle has at most 32 octets.
     Rsplib,
 }
 
-/// A registration life as it was meant (RFC 5354 §3.7), as far as its number tells.
+/// A registration life as it was meant (RFC 5354 §3.10), as far as its number tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It does not end.
@@ -50,6 +50,17 @@ const LEAST_MILLISECONDS: u64 = 10_000;
 const DAY: u64 = 86_400;
 
 impl Profile {
+    /// How many octets a pool handle may have (RFC 5354 §3.9). A registrar of rsplib's ends when it sees more than 32, whether
+    /// an element, a user or another registrar sends them: with its profile, a registrar refuses such elements, and the program
+    /// has no such elements and users.
+    #[must_use]
+    pub const fn max_pool_handle(self) -> usize {
+        match self {
+            Self::Rfc => 65_531,
+            Self::Rsplib => 32,
+        }
+    }
+
     /// A registration life as it goes on the wire; `None` is an infinite one.
     #[must_use]
     pub fn life_to_wire(self, life: Option<Duration>) -> RegistrationLife {

@@ -18,6 +18,7 @@ use crate::wire::asap::{
     RegistrationResponse,
 };
 use crate::wire::enrp::UpdateAction;
+use crate::wire::param::POOL_HANDLE;
 use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, PoolElement, PoolHandle, Sequence, TransportUse};
 
 /// Whether an answer to a handle resolution is one of many.
@@ -76,6 +77,14 @@ impl Registrar {
         }
         if !self.has_own_addresses(association, &element) {
             self.refuse(association, reference, &ErrorCause::invalid_transport(element.user_transport));
+            return;
+        }
+        if registration.pool_handle.octets().len() > self.config.profile.max_pool_handle() {
+            // It would be the end of peers.
+            let octets = registration.pool_handle.octets();
+            let length = u16::try_from(octets.len()).map_or(u16::MAX, |length| length.saturating_add(4));
+            let parameter = [&POOL_HANDLE.to_be_bytes(), &length.to_be_bytes(), octets].concat();
+            self.refuse(association, reference, &ErrorCause::invalid_parameter(&parameter));
             return;
         }
         // RFC 5354 §3.12.4: what is offered under a policy that nobody here knows could not be kept.

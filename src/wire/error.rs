@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::param::error_cause::{CauseInformation, ErrorCause};
+use super::param::error_cause::ErrorCause;
 use super::param::name;
 
 /// Why octets are not a message: what is wrong and at which offset.
@@ -125,10 +125,7 @@ impl DecodeError {
             DecodeErrorKind::Truncated { .. }
             | DecodeErrorKind::MessageLength { .. }
             | DecodeErrorKind::TrailingOctets { .. } => None,
-            _ => Some(ErrorCause {
-                code: super::CauseCode::INVALID_VALUES,
-                information: CauseInformation::Octets(quoted),
-            }),
+            _ => Some(ErrorCause::invalid_parameter(quoted)),
         }
     }
 }

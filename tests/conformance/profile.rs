@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use rserpool::registrar::RegistrarConfig;
-use rserpool::wire::RegistrationLife;
+use rserpool::wire::asap::{self, Body, message_type};
+use rserpool::wire::{CauseCode, CauseInformation, PayloadProtocol, RegistrationLife};
 use rserpool::{Life, Profile};
 
+use crate::network::Network;
 use crate::scripted::{Element, Scripted, element};
 
 fn read(profile: Profile, number: i32) -> Life {
@@ -106,6 +108,35 @@ fn elements_that_count_seconds_and_elements_that_count_milliseconds_live_as_long
     registrar.wait_seconds(600_000);
     assert_eq!(registrar.asked(week), 0);
     assert_eq!(registrar.elements().len(), 2);
+}
+
+#[test]
+fn with_rsplib_s_profile_a_pool_handle_of_more_than_32_octets_is_refused_and_named() {
+    // rsplib's registrars end at one, and would get it by an update.
+    let mut net = Network::new();
+    let registrar = net.registrar_with(&[], |config| config.profile = Profile::Rsplib);
+    let named = |length| "x".repeat(length);
+    net.element(&named(32), 1, &[registrar]);
+    let element = net.element(&named(33), 2, &[registrar]);
+    net.run(Duration::from_secs(1));
+    let answers = net.messages(registrar, element, PayloadProtocol::ASAP, message_type::REGISTRATION_RESPONSE);
+    let decoded = asap::Message::decode(&answers[0].octets).unwrap();
+    let Body::RegistrationResponse(response) = decoded.message.body else { panic!() };
+    assert!(response.rejected);
+    let cause = response.error.unwrap().first().unwrap();
+    assert_eq!(cause.code, CauseCode::INVALID_VALUES);
+    let parameter = [b"\x00\x09\x00\x25", named(33).as_bytes()].concat();
+    assert_eq!(cause.information, CauseInformation::Octets(&parameter));
+    assert_eq!(net.table(registrar).len(), 1);
+}
+
+#[test]
+fn without_rsplib_s_profile_pool_handles_may_be_longer() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    net.element(&"x".repeat(33), 1, &[registrar]);
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.table(registrar).len(), 1);
 }
 
 #[test]

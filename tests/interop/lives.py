@@ -1,11 +1,12 @@
-"""Registrations: renewal, lives in seconds and in milliseconds, their ends."""
+"""Registrations: renewal, lives in seconds and in milliseconds, their ends; long pool handles."""
 import signal
 import time
 
-from parts import Element, Registrar
-from scenario import UNKNOWN_POOL_HANDLE, check, scenario
+from parts import Element, Registrar, cluster
+from scenario import INVALID_VALUES, UNKNOWN_POOL_HANDLE, check, scenario
 
 REGISTRATION = 1
+LONG = "x" * 33
 
 
 @scenario("ours", "rsplib", seconds=35)
@@ -69,3 +70,20 @@ def elements_of_the_rfcs_live_at_a_registrar_with_the_profile(world, kind):
     registrar.resolves(1)
     time.sleep(8)
     check(len(registrar.resolve()) == 1, "the element is gone")
+
+
+@scenario("rsplib", seconds=15)
+def a_registrar_of_rsplib_s_ends_at_a_pool_handle_of_more_than_32_octets(world, kind):
+    registrar = Registrar(world, kind).serving()
+    Element(world, "ours", [registrar], pool=LONG, profile="rfc")
+    registrar.process.wait_for("MAX_POOLHANDLESIZE is not satisfied")
+    check(registrar.process.child.wait(10) != 0, "it has not failed")
+
+
+@scenario("ours", causes=[INVALID_VALUES], seconds=25)
+def with_the_profile_such_elements_are_refused_and_peers_of_rsplib_s_live_on(world, kind):
+    registrar, peer = cluster(world, [kind, "rsplib"])
+    Element(world, "ours", [registrar], pool=LONG, profile="rfc")
+    registrar.process.wait_for("registration refused")
+    Element(world, "ours", [registrar])
+    peer.resolves(1)

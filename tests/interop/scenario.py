@@ -3,7 +3,7 @@ from world import Failure
 
 ALL = []
 
-UNKNOWN_POOL_HANDLE = 9
+INVALID_VALUES, UNKNOWN_POOL_HANDLE = 3, 9
 
 
 class Scenario:

@@ -30,6 +30,7 @@ type Element = PoolElement<SESSIONS, OCTETS>;
 const DEREGISTRATION: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
+    node::check_pool_handle(&args.pool, &args.node)?;
     let listen = match &args.listen {
         Some(endpoint) => endpoint.clone(),
         None => default_listen(args)?,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rserpool::pool_element::MAX_POOL_HANDLE;
 use rserpool::{ASAP_PORT, EndpointBuf, Machine, Purpose, TooManyRegistrars};
 use rserpool_blocking::{Listen, MulticastOptions, Options};
 use sd_notify::NotifyState;
@@ -80,6 +81,18 @@ pub(crate) fn listen<M: Machine>(
             result.map_err(|error| failure(&format!("TCP port {port}"), error, "; give another address or port"))
         }
     }
+}
+
+/// Whether elements and users may have a pool with this handle.
+pub(crate) fn check_pool_handle(pool_handle: &str, args: &NodeArgs) -> Result<(), Failure> {
+    let length = pool_handle.len();
+    let longest = args.profile.profile().max_pool_handle().min(MAX_POOL_HANDLE);
+    if length > longest {
+        return Err(Failure::Usage(format!(
+            "{pool_handle}: a pool handle has at most {longest} octets here, and this one has {length}; give a shorter one"
+        )));
+    }
+    Ok(())
 }
 
 /// The groups of announcements, by the profile.

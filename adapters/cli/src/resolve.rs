@@ -11,10 +11,12 @@ use rserpool_blocking::{Application, Flow};
 use crate::args::ResolveArgs;
 use crate::driver::Driver;
 use crate::failure::Failure;
+use crate::node;
 use crate::show::{Show, Shown};
 use crate::user::{self, User};
 
 pub(crate) fn run(args: &ResolveArgs) -> Result<(), Failure> {
+    node::check_pool_handle(&args.name, &args.node)?;
     let mut config = UserConfig::default();
     config.items = args.items;
     let mut driver: Driver<User> = user::driver(&args.node, &args.registrar, args.transport, config)?;

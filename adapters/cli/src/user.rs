@@ -53,6 +53,7 @@ pub(crate) fn driver<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS:
 }
 
 pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
+    node::check_pool_handle(&args.pool, &args.node)?;
     if let Some(listen) = args.listen {
         return proxy::run(args, listen);
     }

@@ -117,6 +117,12 @@ impl<'a> ErrorCause<'a> {
         Self { code: CauseCode::UNRECOGNIZED_MESSAGE, information: CauseInformation::Octets(message) }
     }
 
+    /// "Invalid Values" with the parameter, whole, without padding.
+    #[must_use]
+    pub const fn invalid_parameter(parameter: &'a [u8]) -> Self {
+        Self { code: CauseCode::INVALID_VALUES, information: CauseInformation::Octets(parameter) }
+    }
+
     /// "Invalid Values" with a policy that is not known.
     #[must_use]
     pub const fn unknown_policy(policy: Policy<'a>) -> Self {

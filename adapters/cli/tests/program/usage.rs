@@ -26,6 +26,23 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
 }
 
 #[test]
+fn elements_and_users_keep_to_the_length_of_pool_handles_that_others_survive() {
+    let (long, longer) = ("x".repeat(33), "x".repeat(65));
+    let element = ["element", "--serve", "echo", "--pool"];
+    for (command, handle, profile, text) in [
+        (&element[..], &long, "rsplib", "at most 32 octets here, and this one has 33"),
+        (&["user", "--pool"], &long, "rsplib", "at most 32 octets"),
+        (&["resolve"], &long, "rsplib", "at most 32 octets"),
+        (&element[..], &longer, "rfc", "at most 64 octets"),
+    ] {
+        let arguments = [command, &[handle, "--registrar", "sctp+udp://127.0.0.1", "--profile", profile]].concat();
+        let ended = run(&arguments);
+        assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(text), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_transport_that_is_not_there_ends_with_status_3_and_names_the_one_that_is() {
     let ended = run(&["resolve", "pool", "--registrar", "sctp://127.0.0.1:3863"]);
     assert_eq!(ended.status, Some(3), "{ended:?}");
