@@ -32,6 +32,22 @@ def an_element_moves_to_a_registrar_of_the_other_kind_that_is_suggested_to_take_
     agree([first, second], 4)
 
 
+@scenario("ours", "rsplib", seconds=20)
+def elements_of_both_kinds_share_pools_with_rsplib_s_own_policies(world, kind):
+    """`kind` is the registrar's. To a pool come elements only with the pool's policy."""
+    registrar = Registrar(world, kind).serving()
+    policies = [("plud:0%:10%", "PriorityLeastUsedDegradation:0.1"), ("lu-dpf:0%:10%", "LeastUsedDPF:0.1"),
+                ("wrand-dpf:3:10%", "WeightedRandomDPF:3:0.1")]
+    for number, (ours, theirs) in enumerate(policies):
+        Element(world, "ours", [registrar], pool=f"pool-{number}", policy=ours)
+        Element(world, "rsplib", [registrar], pool=f"pool-{number}", policy=theirs)
+    for number, (ours, _) in enumerate(policies):
+        registrar.resolves(2, pool=f"pool-{number}")
+        # The distance is for registrars to measure, and rsplib's does.
+        found = [{**element["policy"], "distance": 0} for element in registrar.answers(f"pool-{number}")]
+        check(found[0] == found[1], f"{ours}: {found}")
+
+
 @scenario("mixed", causes=[UNKNOWN_POOL_HANDLE], seconds=35)
 def rsplib_s_monitor_shows_our_registrars_elements_and_users(world, _):
     monitor = Part(world, "rsplib")

@@ -155,7 +155,7 @@ pub(crate) struct ElementArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) pool: String,
     /// rr, wrr:WEIGHT, rand, wrand:WEIGHT, prio:PRIORITY, lu:LOAD, lud:LOAD:DEGRADATION, plu:LOAD:DEGRADATION or
-    /// rlu:LOAD; loads and degradations in percent
+    /// rlu:LOAD; loads and degradations in percent. rsplib has more, a wrong name lists all
     #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse)]
     pub(crate) policy: Policy<'static>,
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]

@@ -17,6 +17,7 @@ use crate::csp::{Association, Component, Reporter, Status, count};
 use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Reload, Stop};
+use crate::policy;
 use crate::proxy::Sidecar;
 use crate::settings;
 
@@ -132,15 +133,9 @@ fn default_listen(args: &ElementArgs) -> Result<EndpointArg, Failure> {
 
 fn with_load(policy: Policy<'static>, load: Option<u32>) -> Result<Policy<'static>, Failure> {
     let Some(load) = load else { return Ok(policy) };
-    Ok(match policy {
-        Policy::LeastUsed { .. } => Policy::LeastUsed { load },
-        Policy::RandomizedLeastUsed { .. } => Policy::RandomizedLeastUsed { load },
-        Policy::LeastUsedWithDegradation { degradation, .. } => Policy::LeastUsedWithDegradation { load, degradation },
-        Policy::PriorityLeastUsed { degradation, .. } => Policy::PriorityLeastUsed { load, degradation },
-        other => {
-            let name = other.policy_type().name();
-            return Err(Failure::Usage(format!("--load: the policy {name} uses no load")));
-        }
+    policy::with_load(policy, load).ok_or_else(|| {
+        let name = policy.policy_type().name();
+        Failure::Usage(format!("--load: the policy {name} uses no load"))
     })
 }
 

@@ -291,8 +291,10 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// The policy of a number that is known here, with its values; `None` if the number is not known or has other values.
-    const fn with_values(policy_type: PolicyType, values: &[u32]) -> Option<Self> {
+    /// The policy of a number that is known here, with its values, in the order of [`Self::values`]; `None` if the number is not
+    /// known or has another number of values.
+    #[must_use]
+    pub const fn with_values(policy_type: PolicyType, values: &[u32]) -> Option<Self> {
         Some(match (policy_type, values) {
             (PolicyType::ROUND_ROBIN, []) => Self::RoundRobin,
             (PolicyType::WEIGHTED_ROUND_ROBIN, &[weight]) => Self::WeightedRoundRobin { weight },
