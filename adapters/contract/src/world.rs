@@ -107,6 +107,8 @@ impl World {
     pub fn connection(&self) -> Network {
         let mut network = Network::default();
         network.transport = self.over.transport();
+        // Nobody is lost because the machine is busy.
+        network.options.sctp.max_retransmissions = 12;
         network
     }
 
@@ -146,10 +148,10 @@ impl World {
         }
         config.peers = others.iter().map(|other| self.host(*other, 9901).into()).collect();
         config.peer_heartbeat_cycle = Duration::from_millis(300);
-        config.max_time_last_heard = Duration::from_millis(900);
-        config.max_time_no_response = Duration::from_millis(300);
+        config.max_time_last_heard = Duration::from_secs(3);
+        config.max_time_no_response = Duration::from_secs(1);
         config.keep_alive_interval = Duration::from_secs(1);
-        config.keep_alive_timeout = Duration::from_secs(1);
+        config.keep_alive_timeout = Duration::from_secs(3);
         Ok(Registrar::start(&self.runner, options)?)
     }
 
