@@ -1,5 +1,6 @@
 //! Serving elements and users: registration, deregistration, handle resolution, reports (RFC 5352 §3.1–3.3, §3.5).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Registrar;
@@ -17,8 +18,9 @@ use crate::wire::asap::{
     Body, DeregistrationResponse, ElementReference, HandleResolution, HandleResolutionResponse, Message, Registration,
     RegistrationResponse,
 };
+use crate::wire::encode::Writer;
 use crate::wire::enrp::UpdateAction;
-use crate::wire::param::POOL_HANDLE;
+use crate::wire::param::write_pool_handle;
 use crate::wire::{CauseCode, ErrorCause, PayloadProtocol, PoolElement, PoolHandle, Sequence, TransportUse};
 
 /// Whether an answer to a handle resolution is one of many.
@@ -81,9 +83,8 @@ impl Registrar {
         }
         if registration.pool_handle.octets().len() > self.config.profile.max_pool_handle() {
             // It would be the end of peers.
-            let octets = registration.pool_handle.octets();
-            let length = u16::try_from(octets.len()).map_or(u16::MAX, |length| length.saturating_add(4));
-            let parameter = [&POOL_HANDLE.to_be_bytes(), &length.to_be_bytes(), octets].concat();
+            let mut parameter = vec![0; 4 + registration.pool_handle.octets().len()];
+            write_pool_handle(&mut Writer::new(&mut parameter), registration.pool_handle);
             self.refuse(association, reference, &ErrorCause::invalid_parameter(&parameter));
             return;
         }

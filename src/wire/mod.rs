@@ -28,7 +28,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod asap;
-mod encode;
+pub(crate) mod encode;
 pub mod enrp;
 mod error;
 mod header;

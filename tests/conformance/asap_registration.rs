@@ -292,13 +292,10 @@ fn a_policy_that_nobody_knows_is_refused_as_an_invalid_value_and_named() {
     let registrar = net.registrar(&[]);
     let element = net.element_with("pool", 7, &[registrar], |config| config.policy = unknown);
     net.run(Duration::from_secs(1));
-    let answers = net.messages(registrar, element, ASAP, message_type::REGISTRATION_RESPONSE);
-    let decoded = asap::Message::decode(&answers[0].octets).unwrap();
-    let Body::RegistrationResponse(response) = decoded.message.body else { panic!() };
-    assert!(response.rejected);
-    let cause = response.error.unwrap().first().unwrap();
-    assert_eq!(cause.code, CauseCode::INVALID_VALUES);
-    assert_eq!(cause.information, CauseInformation::Policy(unknown));
+    net.refused(registrar, element, |cause| {
+        assert_eq!(cause.code, CauseCode::INVALID_VALUES);
+        assert_eq!(cause.information, CauseInformation::Policy(unknown));
+    });
     assert_eq!(net.table(registrar), []);
 }
 

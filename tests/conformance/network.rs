@@ -8,7 +8,7 @@ use rserpool::handlespace::Cursor;
 use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
 use rserpool::pool_user::{PoolUser, UserConfig};
 use rserpool::registrar::{Registrar, RegistrarConfig};
-use rserpool::wire::{PayloadProtocol, PeIdentifier, ServerIdentifier, TransportUse};
+use rserpool::wire::{ErrorCause, PayloadProtocol, PeIdentifier, ServerIdentifier, TransportUse, asap};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
 
 /// How long anything takes from one node to another.
@@ -430,6 +430,17 @@ impl Network {
             (sent.from, sent.to, sent.protocol) == (from, to, protocol) && sent.octets.first() == Some(&kind)
         };
         self.sent.iter().filter(matching).collect()
+    }
+
+    /// Shows the error cause with which a registrar has first refused an element.
+    #[track_caller]
+    pub(crate) fn refused(&self, registrar: NodeId, element: NodeId, look: impl FnOnce(ErrorCause<'_>)) {
+        let kind = asap::message_type::REGISTRATION_RESPONSE;
+        let answers = self.messages(registrar, element, PayloadProtocol::ASAP, kind);
+        let decoded = asap::Message::decode(&answers[0].octets).unwrap();
+        let asap::Body::RegistrationResponse(response) = decoded.message.body else { panic!("another answer") };
+        assert!(response.rejected);
+        look(response.error.unwrap().first().unwrap());
     }
 
     /// The elements of a pool as a registrar knows them: identifier and home.

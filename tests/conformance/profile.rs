@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use rserpool::registrar::RegistrarConfig;
-use rserpool::wire::asap::{self, Body, message_type};
-use rserpool::wire::{CauseCode, CauseInformation, PayloadProtocol, RegistrationLife};
+use rserpool::wire::{CauseCode, CauseInformation, RegistrationLife};
 use rserpool::{Life, Profile};
 
 use crate::network::Network;
@@ -119,14 +118,11 @@ fn with_rsplib_s_profile_a_pool_handle_of_more_than_32_octets_is_refused_and_nam
     net.element(&named(32), 1, &[registrar]);
     let element = net.element(&named(33), 2, &[registrar]);
     net.run(Duration::from_secs(1));
-    let answers = net.messages(registrar, element, PayloadProtocol::ASAP, message_type::REGISTRATION_RESPONSE);
-    let decoded = asap::Message::decode(&answers[0].octets).unwrap();
-    let Body::RegistrationResponse(response) = decoded.message.body else { panic!() };
-    assert!(response.rejected);
-    let cause = response.error.unwrap().first().unwrap();
-    assert_eq!(cause.code, CauseCode::INVALID_VALUES);
     let parameter = [b"\x00\x09\x00\x25", named(33).as_bytes()].concat();
-    assert_eq!(cause.information, CauseInformation::Octets(&parameter));
+    net.refused(registrar, element, |cause| {
+        assert_eq!(cause.code, CauseCode::INVALID_VALUES);
+        assert_eq!(cause.information, CauseInformation::Octets(&parameter));
+    });
     assert_eq!(net.table(registrar).len(), 1);
 }
 

@@ -231,8 +231,7 @@ impl App {
                 Some(_) => count(served.len(), "session"),
                 None => "looking for a registrar".into(),
             };
-            let load = policy.values().find(|(name, _)| *name == "load").map(|(_, load)| load);
-            Status { text, load, associations: home.into_iter().collect() }
+            Status { text, load: policy::load(policy), associations: home.into_iter().collect() }
         });
     }
 }

@@ -1,118 +1,82 @@
 //! Policies as the command line has them: `wrr:5`, `lud:37.5%:1%`.
 
-use std::fmt;
+use std::iter;
 
-use rserpool::wire::{Policy, PolicyType};
+use rserpool::wire::{Distance, Policy};
 
-/// What a policy on the command line consists of.
-struct Named {
-    name: &'static str,
-    policy_type: PolicyType,
-    values: &'static [Value],
-}
+const NEAR: Distance = Distance { factor: 0, distance: 0 };
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Weight,
-    Priority,
-    Load,
-    Degradation,
-    /// The penalty for each unit of distance. The distance itself is not the element's to say.
-    DistancePenaltyFactor,
-}
+/// Those of RFC 5356, and then rsplib's own, each with any values.
+const POLICIES: [(&str, Policy<'static>); 18] = [
+    ("rr", Policy::RoundRobin),
+    ("wrr", Policy::WeightedRoundRobin { weight: 0 }),
+    ("rand", Policy::Random),
+    ("wrand", Policy::WeightedRandom { weight: 0 }),
+    ("prio", Policy::Priority { priority: 0 }),
+    ("lu", Policy::LeastUsed { load: 0 }),
+    ("lud", Policy::LeastUsedWithDegradation { load: 0, degradation: 0 }),
+    ("plu", Policy::PriorityLeastUsed { load: 0, degradation: 0 }),
+    ("rlu", Policy::RandomizedLeastUsed { load: 0 }),
+    ("rplu", Policy::RandomizedPriorityLeastUsed { load: 0, degradation: 0 }),
+    ("rlud", Policy::RandomizedLeastUsedWithDegradation { load: 0, degradation: 0 }),
+    ("plud", Policy::PriorityLeastUsedWithDegradation { load: 0, degradation: 0 }),
+    ("rplud", Policy::RandomizedPriorityLeastUsedWithDegradation { load: 0, degradation: 0 }),
+    ("wrand-dpf", Policy::WeightedRandomWithDistance { weight: 0, distance: NEAR }),
+    ("lu-dpf", Policy::LeastUsedWithDistance { load: 0, distance: NEAR }),
+    ("lud-dpf", Policy::LeastUsedWithDegradationAndDistance { load: 0, degradation: 0, distance: NEAR }),
+    ("plu-dpf", Policy::PriorityLeastUsedWithDistance { load: 0, degradation: 0, distance: NEAR }),
+    ("plud-dpf", Policy::PriorityLeastUsedWithDegradationAndDistance { load: 0, degradation: 0, distance: NEAR }),
+];
 
-impl Value {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Weight => "WEIGHT",
-            Self::Priority => "PRIORITY",
-            Self::Load => "LOAD",
-            Self::Degradation => "DEGRADATION",
-            Self::DistancePenaltyFactor => "DPF",
-        }
-    }
-
-    fn parse(self, text: &str) -> Result<u32, String> {
-        match self {
-            Self::Weight | Self::Priority => number(text),
-            Self::Load | Self::Degradation | Self::DistancePenaltyFactor => percent(text),
-        }
-    }
-}
-
-const fn named(name: &'static str, policy_type: PolicyType, values: &'static [Value]) -> Named {
-    Named { name, policy_type, values }
-}
-
-/// Those of RFC 5356, and then rsplib's own.
-const POLICIES: [Named; 18] = {
-    use Value::{Degradation, DistancePenaltyFactor, Load, Priority, Weight};
-    [
-        named("rr", PolicyType::ROUND_ROBIN, &[]),
-        named("wrr", PolicyType::WEIGHTED_ROUND_ROBIN, &[Weight]),
-        named("rand", PolicyType::RANDOM, &[]),
-        named("wrand", PolicyType::WEIGHTED_RANDOM, &[Weight]),
-        named("prio", PolicyType::PRIORITY, &[Priority]),
-        named("lu", PolicyType::LEAST_USED, &[Load]),
-        named("lud", PolicyType::LEAST_USED_WITH_DEGRADATION, &[Load, Degradation]),
-        named("plu", PolicyType::PRIORITY_LEAST_USED, &[Load, Degradation]),
-        named("rlu", PolicyType::RANDOMIZED_LEAST_USED, &[Load]),
-        named("rplu", PolicyType::RANDOMIZED_PRIORITY_LEAST_USED, &[Load, Degradation]),
-        named("rlud", PolicyType::RANDOMIZED_LEAST_USED_WITH_DEGRADATION, &[Load, Degradation]),
-        named("plud", PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION, &[Load, Degradation]),
-        named("rplud", PolicyType::RANDOMIZED_PRIORITY_LEAST_USED_WITH_DEGRADATION, &[Load, Degradation]),
-        named("wrand-dpf", PolicyType::WEIGHTED_RANDOM_WITH_DISTANCE, &[Weight, DistancePenaltyFactor]),
-        named("lu-dpf", PolicyType::LEAST_USED_WITH_DISTANCE, &[Load, DistancePenaltyFactor]),
-        named(
-            "lud-dpf",
-            PolicyType::LEAST_USED_WITH_DEGRADATION_AND_DISTANCE,
-            &[Load, Degradation, DistancePenaltyFactor],
-        ),
-        named("plu-dpf", PolicyType::PRIORITY_LEAST_USED_WITH_DISTANCE, &[Load, Degradation, DistancePenaltyFactor]),
-        named(
-            "plud-dpf",
-            PolicyType::PRIORITY_LEAST_USED_WITH_DEGRADATION_AND_DISTANCE,
-            &[Load, Degradation, DistancePenaltyFactor],
-        ),
-    ]
-};
-
-/// Its form, such as `wrr:WEIGHT`.
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        self.values.iter().try_for_each(|value| write!(f, ":{}", value.name()))
-    }
+/// A policy's form, such as `wrr:WEIGHT`. Its distance is not the element's to say.
+fn form((name, policy): &(&str, Policy<'_>)) -> String {
+    let values = policy.values().filter(|(value, _)| *value != "distance").map(|(value, _)| match value {
+        "distance_penalty_factor" => ":DPF".into(),
+        value => format!(":{}", value.to_uppercase()),
+    });
+    iter::once((*name).to_owned()).chain(values).collect()
 }
 
 /// Reads a policy.
 pub(crate) fn parse(text: &str) -> Result<Policy<'static>, String> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
-    let Some(named) = POLICIES.iter().find(|named| named.name == name) else {
-        let all: Vec<_> = POLICIES.iter().map(Named::to_string).collect();
-        return Err(format!("'{name}' is no policy; there are {}", all.join(", ")));
+    let Some(named) = POLICIES.iter().find(|named| named.0 == name) else {
+        return Err(format!("'{name}' is no policy; there are {}", POLICIES.map(|named| form(&named)).join(", ")));
     };
-    let mut values = Vec::new();
-    for value in named.values {
-        let text = parts.next().ok_or_else(|| format!("the form is {named}"))?;
-        values.push(value.parse(text)?);
+    let policy = with_each(named.1, |value, any| {
+        let mut part = || parts.next().ok_or_else(|| format!("the form is {}", form(named)));
+        match value {
+            "distance" => Ok(any),
+            "weight" | "priority" => number(part()?),
+            _ => percent(part()?),
+        }
+    })?;
+    match parts.next() {
+        Some(more) => Err(format!("'{more}' is too much; the form is {}", form(named))),
+        None => Ok(policy),
     }
-    if let Some(more) = parts.next() {
-        return Err(format!("'{more}' is too much; the form is {named}"));
-    }
-    if named.values.contains(&Value::DistancePenaltyFactor) {
-        values.push(0);
-    }
-    Policy::with_values(named.policy_type, &values).ok_or_else(|| format!("the form is {named}"))
+}
+
+/// The load that a policy tells.
+pub(crate) fn load(policy: &Policy<'_>) -> Option<u32> {
+    policy.values().find(|(name, _)| *name == "load").map(|(_, load)| load)
 }
 
 /// The policy with another load; `None` if it uses none.
-pub(crate) fn with_load(policy: Policy<'static>, load: u32) -> Option<Policy<'static>> {
-    let is_load = |(name, _): &(&str, u32)| *name == "load";
-    policy.values().find(is_load)?;
-    let values: Vec<_> = policy.values().map(|value| if is_load(&value) { load } else { value.1 }).collect();
-    Policy::with_values(policy.policy_type(), &values)
+pub(crate) fn with_load(policy: Policy<'static>, new: u32) -> Option<Policy<'static>> {
+    load(&policy)?;
+    with_each(policy, |name, value| Ok(if name == "load" { new } else { value })).ok()
+}
+
+/// The policy with each value replaced, by its name and what it was.
+fn with_each(
+    policy: Policy<'static>,
+    mut replace: impl FnMut(&str, u32) -> Result<u32, String>,
+) -> Result<Policy<'static>, String> {
+    let values = policy.values().map(|(name, value)| replace(name, value)).collect::<Result<Vec<_>, _>>()?;
+    // As many values as it had, so there is one.
+    Ok(Policy::with_values(policy.policy_type(), &values).unwrap_or(policy))
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -130,8 +94,6 @@ pub(crate) fn percent(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use rserpool::wire::Distance;
-
     use super::*;
 
     #[test]

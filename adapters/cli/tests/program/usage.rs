@@ -2,6 +2,13 @@
 
 use crate::process::run;
 
+#[track_caller]
+fn is_wrong_usage(arguments: &[&str], text: &str) {
+    let ended = run(arguments);
+    assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
+    assert!(ended.stderr.contains(text), "{arguments:?}: {ended:?}");
+}
+
 #[test]
 fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
     for (arguments, text) in [
@@ -19,9 +26,7 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
         (vec!["registrar", "--id", "0"], "zero is no identifier"),
         (vec!["resolve", "pool", "--interface6", "nonsense"], "--interface6 nonsense: there is no such interface"),
     ] {
-        let ended = run(&arguments);
-        assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains(text), "{arguments:?}: {ended:?}");
+        is_wrong_usage(&arguments, text);
     }
 }
 
@@ -35,10 +40,8 @@ fn elements_and_users_keep_to_the_length_of_pool_handles_that_others_survive() {
         (&["resolve"], &long, "rsplib", "at most 32 octets"),
         (&element[..], &longer, "rfc", "at most 64 octets"),
     ] {
-        let arguments = [command, &[handle, "--registrar", "sctp+udp://127.0.0.1", "--profile", profile]].concat();
-        let ended = run(&arguments);
-        assert_eq!(ended.status, Some(2), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains(text), "{arguments:?}: {ended:?}");
+        let options = [handle, "--registrar", "sctp+udp://127.0.0.1", "--profile", profile];
+        is_wrong_usage(&[command, &options].concat(), text);
     }
 }
 
