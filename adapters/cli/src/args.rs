@@ -154,9 +154,7 @@ pub(crate) struct ElementArgs {
     /// The pool to join
     #[arg(long, value_name = "NAME")]
     pub(crate) pool: String,
-    /// rr, wrr:WEIGHT, rand, wrand:WEIGHT, prio:PRIORITY, lu:LOAD, lud:LOAD:DEGRADATION, plu:LOAD:DEGRADATION or
-    /// rlu:LOAD; loads and degradations in percent. rsplib has more, a wrong name lists all
-    #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse)]
+    #[arg(long, value_name = "P", default_value = "rr", value_parser = policy::parse, help = policy::help())]
     pub(crate) policy: Policy<'static>,
     /// The ASAP endpoint of a registrar; may be given several times [default: those that announce themselves]
     #[arg(long, value_name = "EP", value_parser = parse_sctp)]

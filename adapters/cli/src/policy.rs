@@ -37,12 +37,21 @@ fn form((name, policy): &(&str, Policy<'_>)) -> String {
     iter::once((*name).to_owned()).chain(values).collect()
 }
 
+fn forms() -> String {
+    POLICIES.map(|named| form(&named)).join(", ")
+}
+
+/// What `--help` says of policies.
+pub(crate) fn help() -> String {
+    format!("{}; loads, degradations and distance penalty factors (DPF) in percent", forms())
+}
+
 /// Reads a policy.
 pub(crate) fn parse(text: &str) -> Result<Policy<'static>, String> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let Some(named) = POLICIES.iter().find(|named| named.0 == name) else {
-        return Err(format!("'{name}' is no policy; there are {}", POLICIES.map(|named| form(&named)).join(", ")));
+        return Err(format!("'{name}' is no policy; there are {}", forms()));
     };
     let policy = with_each(named.1, |value, any| {
         let mut part = || parts.next().ok_or_else(|| format!("the form is {}", form(named)));
