@@ -50,6 +50,12 @@ class Process:
                 raise Failure(f"{self.name} has ended with {self.child.returncode}, and has not said '{pattern}'")
             time.sleep(0.05)
 
+    def fails(self, pattern):
+        """It ends by itself, with a status that is not 0, and has said why."""
+        self.wait_for(pattern)
+        if self.child.wait(10) == 0:
+            raise Failure(f"{self.name} has ended with 0")
+
     def write(self, line):
         self.child.stdin.write(line.encode() + b"\n")
 

@@ -174,9 +174,9 @@ fn a_cookie_comes_ahead_of_all_that_the_next_element_gets(world: &World) -> Outc
     drop(client);
     first.shut_down();
     // It may have come to the first once more, which does not read any more: what is sent there comes back, and is not sent again.
-    let has_moved =
-        |event: &UserSessionEvent| matches!(event, UserSessionEvent::Established { identifier: PeIdentifier(2), .. });
-    until(&session, |event| has_moved(event).then_some(()))?;
+    until(&session, |event| {
+        matches!(event, UserSessionEvent::Established { identifier: PeIdentifier(2), .. }).then_some(())
+    })?;
     session.send("who am I?")?;
     let client = second.accept(LIMIT)?.ok_or("the element has ended")?;
     let events = [client.receive(LIMIT)?, client.receive(LIMIT)?];
