@@ -16,7 +16,7 @@ use rserpool::wire::{
     PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence, ServerIdentifier,
     Transport, TransportUse, Unknown,
 };
-use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -119,7 +119,7 @@ impl Server {
         let association = AssociationId::accepted(number);
         let addresses = [IpAddr::V4(Ipv4Addr::from(number))];
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 3863 };
-        self.input(Input::Accepted { association, peer });
+        self.input(Input::Accepted { association, purpose: Purpose::Asap, peer });
         association
     }
 

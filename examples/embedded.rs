@@ -93,7 +93,7 @@ impl<M: Machine> Node<M> {
     }
 
     fn tell(&mut self, now: Instant, Event { association: handle, news }: Event<AssociationHandle>) {
-        if let News::Accepted(_) = news {
+        if let News::Accepted(..) = news {
             self.accepted += 1;
             let name = AssociationId::accepted(self.accepted);
             self.handles.insert(name, handle);

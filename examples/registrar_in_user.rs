@@ -12,7 +12,9 @@ use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, OutgoingMessage, Protocol, Purpose,
+};
 
 /// Where the three are: each has a host of its own, as far as addresses go.
 const REGISTRAR: u8 = 1;
@@ -86,7 +88,9 @@ fn deliver<M: Machine>(machine: &mut M, now: Instant, mail: &Mail) {
         now,
         match mail {
             Mail::Opened(association, _) => Input::Opened { association: *association, peer },
-            Mail::Accepted(association, _) => Input::Accepted { association: *association, peer },
+            Mail::Accepted(association, _) => {
+                Input::Accepted { association: *association, purpose: Purpose::Asap, peer }
+            }
             Mail::Closed(association, reason) => Input::Closed { association: *association, reason: *reason },
             Mail::Message(association, protocol, octets) => {
                 Input::Message { association: *association, protocol: *protocol, octets }

@@ -24,7 +24,7 @@
 //! use rserpool::pool_element::{ElementConfig, PoolElement};
 //! use rserpool::registrar::{Registrar, RegistrarConfig};
 //! use rserpool::wire::PeIdentifier;
-//! use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine};
+//! use rserpool::{Action, AssociationId, EndpointBuf, Input, Instant, Machine, Purpose};
 //!
 //! let here = SocketAddr::from(([10, 0, 0, 1], 7000));
 //! let [asap, enrp] = [3863, 9901].map(|port| SocketAddr::from(([10, 0, 0, 2], port)));
@@ -45,7 +45,7 @@
 //!             Action::Open { association, .. } => {
 //!                 at_element = Some(association);
 //!                 let peer = EndpointBuf::from(here);
-//!                 registrar.handle(now, Input::Accepted { association: at_registrar, peer: peer.as_endpoint() });
+//!                 registrar.handle(now, Input::Accepted { association: at_registrar, purpose: Purpose::Asap, peer: peer.as_endpoint() });
 //!             }
 //!             Action::Send { message, .. } => registrar.handle(
 //!                 now,

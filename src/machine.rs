@@ -127,6 +127,9 @@ pub enum Input<'a> {
     Accepted {
         /// The name that the adapter gives it.
         association: AssociationId,
+        /// What the local endpoint is for that it came in on. A registrar speaks ENRP only on associations for
+        /// [`Purpose::Enrp`], and ASAP only on those for [`Purpose::Asap`].
+        purpose: Purpose,
         /// Who is at the other end.
         peer: Endpoint<'a>,
     },
@@ -324,7 +327,7 @@ pub enum Failover {
     Forbidden,
 }
 
-/// What an association is for.
+/// What an association is for, and what an endpoint is for on which associations come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Purpose {

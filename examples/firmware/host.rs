@@ -42,7 +42,7 @@ fn news_frame(who: u8, association: AssociationId, news: &News) -> Option<Vec<u8
     let place = |peer: &Peer| [&[127, 0, 0, 1][..], &peer.port.to_be_bytes()].concat();
     let (kind, rest) = match news {
         News::Opened(peer) => (0, place(peer)),
-        News::Accepted(peer) => (1, place(peer)),
+        News::Accepted(_, peer) => (1, place(peer)),
         News::OpenFailed => (2, Vec::new()),
         News::Closed(reason) => (3, vec![u8::from(*reason != CloseReason::Shutdown)]),
         News::Message { protocol, octets } => (4, [&protocol.0.to_be_bytes()[..], octets].concat()),
@@ -79,7 +79,7 @@ impl Link {
         self.sctp.handle_timeout(now);
         let mut all: Vec<_> = self.failed.drain(..).map(|name| (name, News::OpenFailed)).collect();
         while let Some(Event { association: handle, news }) = self.sctp.poll_event() {
-            if let News::Accepted(_) = news {
+            if let News::Accepted(..) = news {
                 self.accepted += 1;
                 let name = AssociationId::accepted(self.accepted);
                 self.handles.insert(name, handle);

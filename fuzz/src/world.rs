@@ -12,7 +12,7 @@ use rserpool::wire::{
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
-    Protocol, SendBuffer,
+    Protocol, Purpose, SendBuffer,
 };
 
 use crate::messages::{AsapMessage, EnrpMessage};
@@ -121,7 +121,8 @@ impl World {
                 self.accepted += 1;
                 let association = AssociationId::accepted(self.accepted);
                 self.associations.insert(association, Standing::Open);
-                machine.handle(self.now, Input::Accepted { association, peer: peer((*number).into()) });
+                let purpose = if number % 2 == 0 { Purpose::Asap } else { Purpose::Enrp };
+                machine.handle(self.now, Input::Accepted { association, purpose, peer: peer((*number).into()) });
             }
             Step::Opened(number) => {
                 let Some(association) = self.pick(Standing::Opening, *number) else { return };

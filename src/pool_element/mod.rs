@@ -239,7 +239,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             Input::Timeout => {}
             Input::Opened { association, .. } => self.opened(now, association),
             // Who comes in tells by its first message whether it is a user or a registrar.
-            Input::Accepted { association, peer } => self.accepted(association, peer),
+            Input::Accepted { association, peer, .. } => self.accepted(association, peer),
             Input::OpenFailed { association } => {
                 let Self { hunt, names, outbox, .. } = self;
                 hunt.failed(association, names, &mut |action| queue_hunt(outbox, &action));

@@ -11,7 +11,7 @@ use super::outbox::Record;
 use crate::asap_input::receive;
 use crate::endpoint::Protocol;
 use crate::handlespace::{ElementIndex, ElementTimer, Registered, Resolution};
-use crate::machine::AssociationId;
+use crate::machine::{AssociationId, Purpose};
 use crate::profile::Life;
 use crate::time::Instant;
 use crate::wire::asap::{
@@ -41,11 +41,9 @@ impl Registrar {
     }
 
     pub(super) fn asap_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        if self.associations.get(association).is_none() {
-            return;
-        }
-        if !self.is_serving() {
-            // Not ready: the peer is to find another registrar, rather than to wait for a time-out.
+        let Some(entry) = self.associations.get(association) else { return };
+        if !self.is_serving() || entry.purpose != Purpose::Asap {
+            // Not ready, or not here: the peer is to find another registrar, rather than to wait for a time-out.
             self.abort(now, association);
             return;
         }

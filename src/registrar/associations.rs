@@ -23,8 +23,8 @@ pub(super) struct Association {
     /// Under which addresses it can be found.
     keys: Vec<Key>,
     pub(super) standing: Standing,
-    /// What it was opened for, if this registrar has opened it.
-    pub(super) purpose: Option<Purpose>,
+    /// What it is for: for what this registrar has opened it, or what the endpoint is for that it came in on.
+    pub(super) purpose: Purpose,
     /// The registrar at the other end, once it is known.
     pub(super) server: Option<ServerIdentifier>,
     pub(super) counts: Counts,
@@ -65,10 +65,10 @@ impl Associations {
         self.get(association).is_some_and(|entry| entry.standing == Standing::Open)
     }
 
-    pub(super) fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
+    pub(super) fn accepted(&mut self, association: AssociationId, purpose: Purpose, peer: Endpoint<'_>) {
         // It is found by all its addresses, though there may be more than are kept to speak to.
         if let Some(kept) = EndpointBuf::new(peer.protocol, peer.addresses, peer.port) {
-            self.insert(association, kept, peer, Standing::Open, None);
+            self.insert(association, kept, peer, Standing::Open, purpose);
         }
     }
 
@@ -80,7 +80,7 @@ impl Associations {
     /// A new association that is to be opened to `peer`.
     pub(super) fn open(&mut self, purpose: Purpose, peer: EndpointBuf) -> AssociationId {
         let association = self.names.next();
-        self.insert(association, peer.clone(), peer.as_endpoint(), Standing::Opening, Some(purpose));
+        self.insert(association, peer.clone(), peer.as_endpoint(), Standing::Opening, purpose);
         association
     }
 
@@ -90,7 +90,7 @@ impl Associations {
         peer: EndpointBuf,
         found_at: Endpoint<'_>,
         standing: Standing,
-        purpose: Option<Purpose>,
+        purpose: Purpose,
     ) {
         let keys = Vec::new();
         let entry = Association {
@@ -132,8 +132,12 @@ impl Associations {
 
     /// Those that lead to registrars.
     pub(super) fn to_registrars(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
-        let leads = |entry: &Association| entry.purpose == Some(Purpose::Enrp) || entry.server.is_some();
-        self.entries.iter().filter(move |(_, entry)| leads(entry)).map(|(association, entry)| (*association, entry))
+        // Whoever has come in may be one, once it has said so.
+        let leads = |association: &AssociationId, entry: &Association| {
+            entry.server.is_some() || (entry.purpose == Purpose::Enrp && !association.is_accepted())
+        };
+        let entries = self.entries.iter().map(|(association, entry)| (*association, entry));
+        entries.filter(move |(association, entry)| leads(association, entry))
     }
 
     /// All of them.
@@ -143,8 +147,7 @@ impl Associations {
 
     /// Those that lead to elements and users.
     pub(super) fn of_clients(&self) -> impl Iterator<Item = AssociationId> {
-        let leads = |entry: &Association| entry.purpose != Some(Purpose::Enrp) && entry.server.is_none();
-        self.entries.iter().filter(move |(_, entry)| leads(entry)).map(|(association, _)| *association)
+        self.entries.iter().filter(|(_, entry)| entry.purpose != Purpose::Enrp).map(|(association, _)| *association)
     }
 
     pub(super) fn remove(&mut self, association: AssociationId) -> Option<Association> {

@@ -44,7 +44,7 @@ use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
 use self::updates::Updates;
 use crate::handlespace::{ElementIndex, ElementTimer, Handlespace};
-use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup, Purpose};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::{PayloadProtocol, ServerIdentifier};
@@ -186,13 +186,13 @@ impl Registrar {
         self.outbox.push(Record::Event(event));
     }
 
-    fn accepted(&mut self, association: AssociationId, peer: crate::Endpoint<'_>) {
+    fn accepted(&mut self, association: AssociationId, purpose: Purpose, peer: crate::Endpoint<'_>) {
         let is_leaving = matches!(self.phase, Phase::Leaving { .. } | Phase::Gone);
         if is_leaving || self.associations.len() >= self.config.limits.associations {
             self.outbox.push(Record::Abort { association });
             return;
         }
-        self.associations.accepted(association, peer);
+        self.associations.accepted(association, purpose, peer);
     }
 
     fn opened(&mut self, now: Instant, association: AssociationId, peer: crate::Endpoint<'_>) {
@@ -261,7 +261,7 @@ impl Machine for Registrar {
         match input {
             Input::Timeout => {}
             Input::Opened { association, peer } => self.opened(now, association, peer),
-            Input::Accepted { association, peer } => self.accepted(association, peer),
+            Input::Accepted { association, purpose, peer } => self.accepted(association, purpose, peer),
             Input::OpenFailed { association } => self.ended(now, association, None),
             Input::Closed { association, reason } => self.ended(now, association, Some(reason)),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {

@@ -88,6 +88,11 @@ pub(super) fn own_endpoint(sender: ServerIdentifier, presence: &Presence<'_>) ->
 impl Registrar {
     pub(super) fn enrp_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
         let Some(entry) = self.associations.get(association) else { return };
+        if entry.purpose != Purpose::Enrp {
+            // Elements and users have no say among registrars.
+            self.abort(now, association);
+            return;
+        }
         let receiver = entry.server.unwrap_or(ServerIdentifier::NONE);
         let decoded = match Message::decode(octets) {
             Ok(decoded) => decoded,
@@ -356,8 +361,7 @@ impl Registrar {
 
     /// An association is open: if it leads to a peer, the peer is asked who it is.
     pub(super) fn enrp_opened(&mut self, now: Instant, association: AssociationId) {
-        let Some(entry) = self.associations.get(association).filter(|entry| entry.purpose == Some(Purpose::Enrp))
-        else {
+        let Some(entry) = self.associations.get(association).filter(|entry| entry.purpose == Purpose::Enrp) else {
             return;
         };
         let server = entry.server.unwrap_or(ServerIdentifier::NONE);

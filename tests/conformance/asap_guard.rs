@@ -34,7 +34,7 @@ fn answers(scripted: &mut Scripted, to: AssociationId, kind: u8) -> Vec<Option<C
 #[test]
 fn an_element_registers_no_addresses_but_those_of_its_association() {
     let mut scripted = Scripted::new(&[]);
-    let association = scripted.accept(101);
+    let association = scripted.accept_client(101);
     scripted.registers_at(association, &Element { host: 102, ..element(1, 0) });
     let answered = answers(&mut scripted, association, message_type::REGISTRATION_RESPONSE);
     assert_eq!(answered, [Some(CauseCode::INVALID_VALUES)]);
@@ -46,7 +46,7 @@ fn an_element_registers_no_addresses_but_those_of_its_association() {
 #[test]
 fn a_registrar_may_be_told_not_to_mind_addresses() {
     let mut scripted = Scripted::with(&[], |config| config.addresses = AddressCheck::Any);
-    let association = scripted.accept(101);
+    let association = scripted.accept_client(101);
     scripted.registers_at(association, &Element { host: 102, ..element(1, 0) });
     assert_eq!(scripted.elements().len(), 1);
 }
@@ -55,13 +55,13 @@ fn a_registrar_may_be_told_not_to_mind_addresses() {
 fn nobody_deregisters_an_element_from_somewhere_else() {
     let mut scripted = Scripted::new(&[]);
     scripted.registers(&element(1, 0));
-    let other = scripted.accept(66);
+    let other = scripted.accept_client(66);
     scripted.says_asap(other, Body::Deregistration(reference(1)));
     let answered = answers(&mut scripted, other, message_type::DEREGISTRATION_RESPONSE);
     assert_eq!(answered, [Some(CauseCode::REJECTED_DUE_TO_SECURITY_CONSIDERATIONS)]);
     assert_eq!(scripted.elements().len(), 1);
     // The element itself may, also over another association, as it does when it has lost its home.
-    let again = scripted.accept(100);
+    let again = scripted.accept_client(100);
     scripted.says_asap(again, Body::Deregistration(reference(1)));
     assert_eq!(answers(&mut scripted, again, message_type::DEREGISTRATION_RESPONSE), [None]);
     assert_eq!(scripted.elements(), []);
@@ -75,7 +75,7 @@ fn strict() -> Scripted {
 #[test]
 fn too_many_registrations_in_a_second_are_refused_and_others_are_served() {
     let mut scripted = strict();
-    let busy = scripted.accept(100);
+    let busy = scripted.accept_client(100);
     for identifier in 1..=4 {
         scripted.registers_at(busy, &element(identifier, 0));
     }
@@ -92,7 +92,7 @@ fn too_many_registrations_in_a_second_are_refused_and_others_are_served() {
 fn too_many_resolutions_in_a_second_are_answered_with_lack_of_resources() {
     let mut scripted = strict();
     scripted.registers(&element(1, 0));
-    let user = scripted.accept(66);
+    let user = scripted.accept_client(66);
     for _ in 0..5 {
         let request = HandleResolution { pool_handle: PoolHandle::new(b"pool"), send_updates: false, items: None };
         scripted.says_asap(user, Body::HandleResolution(request));
@@ -107,7 +107,7 @@ fn a_flood_of_reports_costs_an_element_nothing() {
     let mut scripted = strict();
     let own = scripted.registers(&element(1, 0));
     scripted.done();
-    let user = scripted.accept(66);
+    let user = scripted.accept_client(66);
     for _ in 0..100 {
         scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
@@ -121,7 +121,7 @@ fn an_element_that_was_asked_is_not_asked_again_before_it_has_answered() {
     let own = scripted.registers(&element(1, 0));
     scripted.done();
     for user in [66, 67] {
-        let user = scripted.accept(user);
+        let user = scripted.accept_client(user);
         scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
     assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
@@ -133,7 +133,7 @@ fn an_element_that_was_removed_on_reports_finds_out_and_comes_back() {
     let own = scripted.registers(&element(1, 0));
     // MAX-BAD-PE-REPORT is 3.
     for user in 66..70 {
-        let user = scripted.accept(user);
+        let user = scripted.accept_client(user);
         scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
     }
     assert_eq!(scripted.elements(), []);
@@ -146,7 +146,7 @@ fn an_element_that_was_removed_on_reports_finds_out_and_comes_back() {
 #[test]
 fn what_cannot_be_understood_is_reported_by_asap_error_and_an_error_is_not_answered() {
     let mut scripted = Scripted::new(&[]);
-    let user = scripted.accept(66);
+    let user = scripted.accept_client(66);
     let says_octets = |scripted: &mut Scripted, octets: &[u8]| {
         scripted.input(Input::Message { association: user, protocol: PayloadProtocol::ASAP, octets });
         let said = scripted.done().into_iter().filter_map(|done| match done {

@@ -252,14 +252,14 @@ fn a_report_makes_the_registrar_ask_at_once_and_too_many_remove_even_an_element_
 fn registrations_over_tcp_are_refused() {
     // RFC 5352 §2.2.1: only SCTP. The message is the same; what differs is how it came.
     use rserpool::registrar::{Registrar, RegistrarConfig};
-    use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+    use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut registrar = Registrar::new(RegistrarConfig::new(EndpointBuf::single(Protocol::Sctp, localhost, 9901), 1));
     registrar.handle(Instant::ZERO, Input::Timeout);
     let association = AssociationId::accepted(1);
     let addresses = [localhost];
     let peer = Endpoint { protocol: Protocol::Tcp, addresses: &addresses, port: 4000 };
-    registrar.handle(Instant::ZERO, Input::Accepted { association, peer });
+    registrar.handle(Instant::ZERO, Input::Accepted { association, purpose: Purpose::Asap, peer });
     let pool_element = PoolElement {
         identifier: PeIdentifier(3),
         home: ServerIdentifier::NONE,

@@ -245,7 +245,7 @@ fn answer(scripted: &mut Scripted, association: AssociationId, octets: &[u8]) ->
 #[test]
 fn users_are_told_nothing_of_where_elements_speak_asap_and_all_the_rest_as_it_was_registered() {
     let mut scripted = Scripted::new(&[]);
-    let association = scripted.accept(7);
+    let association = scripted.accept_client(7);
     let transport = [0, 4, 0, 16, 0x1b, 0x58, 0, 1, 0, 1, 0, 8, 10, 0, 0, 7];
     let policy = [0, 8, 0, 8, 0, 0, 0, 1];
     // Of a type that nobody knows, to be skipped without a word; with two octets of padding.

@@ -43,7 +43,7 @@ fn told(scripted: &mut Scripted, user: AssociationId) -> Vec<(bool, Vec<u32>, Op
 fn a_user_that_asks_for_updates_is_told_of_each_change_and_others_are_not() {
     let mut scripted = Scripted::new(&[]);
     let first = scripted.registers(&element(1, 0));
-    let [subscriber, other] = [scripted.accept(60), scripted.accept(61)];
+    let [subscriber, other] = [scripted.accept_client(60), scripted.accept_client(61)];
     asks(&mut scripted, subscriber, true);
     assert_eq!(told(&mut scripted, subscriber), [(true, vec![1], None)]);
     asks(&mut scripted, other, false);
@@ -63,7 +63,7 @@ fn a_user_that_asks_for_updates_is_told_of_each_change_and_others_are_not() {
 fn what_changes_quickly_is_told_once_in_an_interval() {
     let mut scripted = Scripted::new(&[]);
     scripted.registers(&element(1, 0));
-    let user = scripted.accept(60);
+    let user = scripted.accept_client(60);
     asks(&mut scripted, user, true);
     told(&mut scripted, user);
     let second = scripted.registers(&element(2, 0));
@@ -82,7 +82,7 @@ fn what_peers_tell_is_told_on() {
     let mut scripted = Scripted::new(&[]);
     scripted.registers(&element(1, 0));
     let registrar = scripted.comes(2);
-    let user = scripted.accept(60);
+    let user = scripted.accept_client(60);
     asks(&mut scripted, user, true);
     told(&mut scripted, user);
     scripted.update(registrar, peer(2), UpdateAction::AddPe, &element(7, peer(2)));
@@ -97,7 +97,7 @@ fn what_peers_tell_is_told_on() {
 fn a_pool_that_is_gone_is_told_once_and_not_when_it_comes_back() {
     let mut scripted = Scripted::new(&[]);
     let at = scripted.registers(&element(1, 0));
-    let user = scripted.accept(60);
+    let user = scripted.accept_client(60);
     asks(&mut scripted, user, true);
     told(&mut scripted, user);
     scripted.says_asap(at, Body::Deregistration(ElementReference { pool_handle: POOL, identifier: PeIdentifier(1) }));
@@ -118,7 +118,7 @@ fn a_pool_that_is_gone_is_told_once_and_not_when_it_comes_back() {
 fn updates_end_with_the_association_or_with_a_request_without_them() {
     let mut scripted = Scripted::new(&[]);
     scripted.registers(&element(1, 0));
-    let [gone, changed] = [scripted.accept(60), scripted.accept(61)];
+    let [gone, changed] = [scripted.accept_client(60), scripted.accept_client(61)];
     for user in [gone, changed] {
         asks(&mut scripted, user, true);
     }
@@ -143,7 +143,7 @@ fn too_many_updates_are_not_promised() {
     for pool in ["a", "b", "c"] {
         scripted.registers(&Element { pool, host: 100 + pool.as_bytes()[0] % 16, ..element(1, 0) });
     }
-    let [first, second] = [scripted.accept(60), scripted.accept(61)];
+    let [first, second] = [scripted.accept_client(60), scripted.accept_client(61)];
     let mut promised = |user, pool: &str| {
         asks_for(&mut scripted, user, PoolHandle::from(pool), true);
         told(&mut scripted, user)[0].0

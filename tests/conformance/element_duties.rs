@@ -15,7 +15,7 @@ use rserpool::wire::{
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-    SendBuffer, SendError,
+    Purpose, SendBuffer, SendError,
 };
 
 use crate::scripted_user::{ASAP, encode, with_elements};
@@ -123,7 +123,7 @@ impl World {
     fn comes(&mut self, number: u32) -> AssociationId {
         let association = AssociationId::accepted(number);
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[HERE], port: 50_000 };
-        self.input(Input::Accepted { association, peer });
+        self.input(Input::Accepted { association, purpose: Purpose::Session, peer });
         association
     }
 

@@ -103,10 +103,10 @@ fn what_cannot_be_understood_is_answered_with_an_enrp_error_where_its_type_asks_
     net.run(SECOND);
     // The stranger is no node, so the answer is seen in the registrar only.
     let answer = net.with_registrar(registrars[0], |registrar, now| {
-        use rserpool::{Action, AssociationId, Endpoint, Input, Machine, Protocol};
+        use rserpool::{Action, AssociationId, Endpoint, Input, Machine, Protocol, Purpose};
         let association = AssociationId::accepted(77);
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[crate::network::address(9)], port: 1 };
-        registrar.handle(now, Input::Accepted { association, peer });
+        registrar.handle(now, Input::Accepted { association, purpose: Purpose::Enrp, peer });
         registrar.handle(now, Input::Message { association, protocol: ENRP, octets: &unknown_message });
         let mut answer = None;
         while let Some(action) = registrar.poll_action() {

@@ -48,7 +48,7 @@ struct Node {
 #[derive(Clone)]
 enum Delivery {
     Opened(AssociationId, (IpAddr, u16)),
-    Accepted(AssociationId, (IpAddr, u16)),
+    Accepted(AssociationId, Purpose, (IpAddr, u16)),
     OpenFailed(AssociationId),
     Closed(AssociationId, CloseReason),
     Message(AssociationId, PayloadProtocol, Vec<u8>),
@@ -89,6 +89,15 @@ pub(crate) struct Network {
 
 pub(crate) fn address(node: NodeId) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1))
+}
+
+/// What the endpoint at a port is for.
+fn purpose_of(port: u16) -> Purpose {
+    match port {
+        ASAP_PORT => Purpose::Asap,
+        ENRP_PORT => Purpose::Enrp,
+        _ => Purpose::Session,
+    }
 }
 
 fn registrar_config(node: NodeId, peers: &[NodeId]) -> RegistrarConfig {
@@ -243,7 +252,8 @@ impl Network {
     pub(crate) fn inject(&mut self, to: NodeId, protocol: PayloadProtocol, octets: &[u8]) -> AssociationId {
         let association = self.new_accepted();
         let stranger = (STRANGER, 40_000 + self.accepted as u16);
-        self.deliver(Duration::ZERO, to, Delivery::Accepted(association, stranger));
+        let purpose = if protocol == PayloadProtocol::ENRP { Purpose::Enrp } else { Purpose::Asap };
+        self.deliver(Duration::ZERO, to, Delivery::Accepted(association, purpose, stranger));
         self.inject_on(to, association, protocol, octets);
         association
     }
@@ -320,14 +330,16 @@ impl Network {
         }
         let (now, target) = (self.now, &mut self.nodes[node]);
         let (address, port) = match &delivery {
-            Delivery::Opened(_, peer) | Delivery::Accepted(_, peer) => *peer,
+            Delivery::Opened(_, peer) | Delivery::Accepted(_, _, peer) => *peer,
             _ => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         };
         let addresses = [address];
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port };
         let input = match &delivery {
             Delivery::Opened(association, _) => Input::Opened { association: *association, peer },
-            Delivery::Accepted(association, _) => Input::Accepted { association: *association, peer },
+            Delivery::Accepted(association, purpose, _) => {
+                Input::Accepted { association: *association, purpose: *purpose, peer }
+            }
             Delivery::OpenFailed(association) => Input::OpenFailed { association: *association },
             Delivery::Closed(association, reason) => Input::Closed { association: *association, reason: *reason },
             Delivery::Message(association, protocol, octets) => {
@@ -409,7 +421,7 @@ impl Network {
         let ours = End { node, association, port };
         let theirs = End { node: target, association: accepted, port: remote.port };
         self.links.push([ours, theirs]);
-        self.deliver(DELAY, target, Delivery::Accepted(accepted, (address(node), port)));
+        self.deliver(DELAY, target, Delivery::Accepted(accepted, purpose_of(remote.port), (address(node), port)));
         self.deliver(2 * DELAY, node, Delivery::Opened(association, (address(target), remote.port)));
     }
 

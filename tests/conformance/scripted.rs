@@ -12,7 +12,9 @@ use rserpool::wire::{
     PayloadProtocol, PeChecksum, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence,
     ServerIdentifier, ServerInformation, Transport, TransportUse, Unknown,
 };
-use rserpool::{Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol};
+use rserpool::{
+    Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol, Purpose,
+};
 
 /// The registrar's own identifier, and that of its peer at 10.0.0.N.
 pub(crate) const OWN: u32 = 0x500;
@@ -146,13 +148,22 @@ impl Scripted {
         association
     }
 
-    /// An association from a host.
+    /// An association from a host to the ENRP endpoint.
     pub(crate) fn accept(&mut self, number: u8) -> AssociationId {
+        self.accept_for(Purpose::Enrp, number)
+    }
+
+    /// An association from a host to the ASAP endpoint.
+    pub(crate) fn accept_client(&mut self, number: u8) -> AssociationId {
+        self.accept_for(Purpose::Asap, number)
+    }
+
+    fn accept_for(&mut self, purpose: Purpose, number: u8) -> AssociationId {
         self.accepted += 1;
         let association = AssociationId::accepted(self.accepted);
         let addresses = [host(number)];
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 9901 };
-        self.input(Input::Accepted { association, peer });
+        self.input(Input::Accepted { association, purpose, peer });
         association
     }
 
@@ -217,7 +228,7 @@ impl Scripted {
 
     /// An element registers over an association of its own, which is returned.
     pub(crate) fn registers(&mut self, element: &Element) -> AssociationId {
-        let association = self.accept(element.host);
+        let association = self.accept_client(element.host);
         self.registers_at(association, element);
         association
     }

@@ -12,7 +12,7 @@ use rserpool::wire::{
     PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier, Transport,
     TransportUse, Unknown,
 };
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -78,7 +78,7 @@ fn a_registrar_for_a_small_closed_network_needs_a_small_heap_whatever_comes() {
             let association = AssociationId::accepted(round * 40 + number);
             let addresses = [IpAddr::V4(Ipv4Addr::new(10, 1, round as u8, number as u8))];
             let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 7_000 };
-            if measured.input(now, Input::Accepted { association, peer }) {
+            if measured.input(now, Input::Accepted { association, purpose: Purpose::Asap, peer }) {
                 turned_away += 1;
                 continue;
             }

@@ -32,7 +32,7 @@ pub(crate) type User = PoolUser<8, 32, 4096>;
 #[derive(Debug)]
 pub(crate) enum Told {
     Opened { association: AssociationId, peer: NodeId, port: u16 },
-    Accepted { association: AssociationId, peer: NodeId, port: u16 },
+    Accepted { association: AssociationId, purpose: Purpose, peer: NodeId, port: u16 },
     OpenFailed { association: AssociationId },
     Closed { association: AssociationId, reason: CloseReason },
     Message { association: AssociationId, protocol: PayloadProtocol, octets: Vec<u8> },
@@ -320,8 +320,8 @@ impl Node {
             Some(Told::Opened { association, port, .. }) => {
                 Input::Opened { association: *association, peer: peer(*port) }
             }
-            Some(Told::Accepted { association, port, .. }) => {
-                Input::Accepted { association: *association, peer: peer(*port) }
+            Some(Told::Accepted { association, purpose, port, .. }) => {
+                Input::Accepted { association: *association, purpose: *purpose, peer: peer(*port) }
             }
             Some(Told::OpenFailed { association }) => Input::OpenFailed { association: *association },
             Some(Told::Closed { association, reason }) => Input::Closed { association: *association, reason: *reason },

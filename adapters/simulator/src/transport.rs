@@ -50,7 +50,12 @@ impl Simulation<'_> {
                 let Some(node) = self.node_mut(them.node) else { return };
                 let association = node.name();
                 self.network.accepted(id, association);
-                let accepted = Told::Accepted { association, peer: us.node, port };
+                let purpose = match peer_port {
+                    ENRP_PORT => Purpose::Enrp,
+                    ASAP_PORT => Purpose::Asap,
+                    _ => Purpose::Session,
+                };
+                let accepted = Told::Accepted { association, purpose, peer: us.node, port };
                 self.plan(self.now + there, Event::Tell(them.node, accepted));
                 let opened = Told::Opened { association: us.association, peer: them.node, port: peer_port };
                 self.plan(self.now + there + back, Event::Tell(us.node, opened));

@@ -197,7 +197,7 @@ impl SctpOverUdp {
         }
     }
 
-    /// Accepts associations at a port from now on, for these purposes.
+    /// Accepts associations at a port from now on, for the first of these purposes.
     pub fn listen(&mut self, local: LocalPort, purposes: &[Purpose]) {
         self.listening.push((local, purposes.to_vec()));
     }
@@ -364,7 +364,9 @@ impl SctpOverUdp {
         }
         self.accepted_by_address.insert(address, from_there + 1);
         let handle = self.insert(key, association, Standing::Open, true);
-        self.events.push_back(Event { association: handle, news: News::Accepted(key.peer()) });
+        let purpose = self.purposes(key.local).and_then(|purposes| purposes.first()).copied();
+        let news = News::Accepted(purpose.unwrap_or(Purpose::Session), key.peer());
+        self.events.push_back(Event { association: handle, news });
         for happening in happenings {
             self.happened(now, handle, happening);
         }
@@ -584,7 +586,9 @@ impl SctpOverUdp {
         }
         let Entry { key, association, .. } = entry;
         let handle = self.insert(key, association, Standing::Open, true);
-        self.events.push_back(Event { association: handle, news: News::Accepted(key.peer()) });
+        let purpose = self.purposes(key.local).and_then(|purposes| purposes.first()).copied();
+        let news = News::Accepted(purpose.unwrap_or(Purpose::Session), key.peer());
+        self.events.push_back(Event { association: handle, news });
         handle
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, Endpoint, Input, Protocol, SendBuffer};
+use rserpool::{AssociationId, CloseReason, Endpoint, Input, Protocol, Purpose, SendBuffer};
 
 use crate::delivery::Undelivered;
 
@@ -41,8 +41,8 @@ impl Peer {
 pub enum News {
     /// It was asked for, and stands.
     Opened(Peer),
-    /// It came in.
-    Accepted(Peer),
+    /// It came in, on an endpoint for this purpose.
+    Accepted(Purpose, Peer),
     /// It was asked for, and did not come to be.
     OpenFailed,
     /// It has ended.
@@ -66,7 +66,7 @@ impl News {
     pub fn input(&self, association: AssociationId) -> Input<'_> {
         match self {
             Self::Opened(peer) => Input::Opened { association, peer: peer.endpoint() },
-            Self::Accepted(peer) => Input::Accepted { association, peer: peer.endpoint() },
+            Self::Accepted(purpose, peer) => Input::Accepted { association, purpose: *purpose, peer: peer.endpoint() },
             Self::OpenFailed => Input::OpenFailed { association },
             Self::Closed(reason) => Input::Closed { association, reason: *reason },
             Self::Undelivered(undelivered) => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, SendBuffer};
+use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose, SendBuffer};
 
 use crate::endpoint::{Reading, SendError};
 use crate::news::{News, Peer};
@@ -108,7 +108,7 @@ impl TcpConnection {
     #[must_use]
     pub fn accepted(now: Instant, peer: SocketAddr, config: TcpConfig) -> Self {
         let mut connection = Self::new(peer, config, Standing::Open, now + config.first_message_timeout);
-        connection.news.push_back(News::Accepted(connection.peer()));
+        connection.news.push_back(News::Accepted(Purpose::Asap, connection.peer()));
         connection
     }
 

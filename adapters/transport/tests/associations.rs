@@ -102,7 +102,7 @@ impl Network {
 
     fn accepted(&mut self, at: usize) -> Option<AssociationHandle> {
         self.events[at].drain(..).find_map(|event| match event {
-            Event { association, news: News::Accepted(_) } => Some(association),
+            Event { association, news: News::Accepted(..) } => Some(association),
             _ => None,
         })
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, SendBuffer};
+use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose, SendBuffer};
 use rserpool_transport::{News, Peer, Reading, SendError, TcpConfig, TcpConnection, TcpState};
 
 /// ASAP_HANDLE_RESOLUTION for the pool "p": nine octets and three of padding.
@@ -19,7 +19,7 @@ fn at(milliseconds: u64) -> Instant {
 
 fn accepted() -> TcpConnection {
     let mut connection = TcpConnection::accepted(at(0), "10.1.1.1:40000".parse().unwrap(), TcpConfig::default());
-    let Some(News::Accepted(peer)) = connection.poll_news() else { panic!("not accepted") };
+    let Some(News::Accepted(Purpose::Asap, peer)) = connection.poll_news() else { panic!("not accepted") };
     assert_eq!(peer, Peer { protocol: Protocol::Tcp, addresses: vec!["10.1.1.1".parse().unwrap()], port: 40000 });
     connection
 }

@@ -7,7 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, Endpoint, Input, OutgoingMessage, Protocol};
+use rserpool::{AssociationId, CloseReason, Endpoint, Input, OutgoingMessage, Protocol, Purpose};
 
 use crate::uart::Uart;
 
@@ -99,7 +99,11 @@ impl<'a> Frame<'a> {
             }
             1 => {
                 let port = peer()?;
-                Input::Accepted { association, peer: Endpoint { protocol: Protocol::Sctp, addresses: address, port } }
+                Input::Accepted {
+                    association,
+                    purpose: Purpose::Session,
+                    peer: Endpoint { protocol: Protocol::Sctp, addresses: address, port },
+                }
             }
             2 => Input::OpenFailed { association },
             3 => Input::Closed {

@@ -11,6 +11,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
+    Purpose,
 };
 
 // What the device offers. Its functions are safe: they take and give numbers.
@@ -59,7 +60,7 @@ fn input<'a>(told: &'a Told, peer: &'a [IpAddr]) -> Input<'a> {
     let peer = Endpoint { protocol: Protocol::Sctp, addresses: peer, port: 3863 };
     match told.kind {
         0 => Input::Opened { association, peer },
-        1 => Input::Accepted { association, peer },
+        1 => Input::Accepted { association, purpose: Purpose::Session, peer },
         2 => Input::OpenFailed { association },
         3 => Input::Closed { association, reason: CloseReason::Lost },
         4 => Input::Message { association, protocol: told.protocol, octets: told.octets.get(..told.length).unwrap_or(&[]) },

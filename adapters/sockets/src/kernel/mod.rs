@@ -170,6 +170,12 @@ impl KernelSctp {
         place
     }
 
+    /// What associations are for that come in at a socket.
+    fn purpose(&self, place: usize) -> Purpose {
+        let purposes = self.endpoints.get(place).map(|endpoint| endpoint.purposes.as_slice());
+        purposes.and_then(|purposes| purposes.first()).copied().unwrap_or(Purpose::Session)
+    }
+
     /// The next socket that nobody waits for yet, by its place.
     pub(crate) fn poll_new(&mut self) -> Option<usize> {
         self.new.pop_front()
@@ -474,7 +480,7 @@ impl KernelSctp {
                     Some(_) => {}
                     None => {
                         let association = self.add(place, number, Standing::Open);
-                        self.events.push_back(Event { association, news: News::Accepted(peer) });
+                        self.events.push_back(Event { association, news: News::Accepted(self.purpose(place), peer) });
                     }
                 }
             }
@@ -482,7 +488,7 @@ impl KernelSctp {
                 self.ended(place, number, CloseReason::Aborted);
                 let peer = self.peer(place, number);
                 let association = self.add(place, number, Standing::Open);
-                self.events.push_back(Event { association, news: News::Accepted(peer) });
+                self.events.push_back(Event { association, news: News::Accepted(self.purpose(place), peer) });
             }
             Notification::Lost(number) => self.ended(place, number, CloseReason::Lost),
             Notification::Over(number) => self.ended(place, number, CloseReason::Shutdown),

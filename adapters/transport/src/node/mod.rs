@@ -61,7 +61,7 @@ pub struct Listen<'a> {
     pub udp_port: u16,
     /// The SCTP port.
     pub sctp_port: u16,
-    /// For which purposes the machine opens its own associations from here.
+    /// For which purposes the machine opens its own associations from here. What comes in is for the first of them.
     pub purposes: &'a [Purpose],
 }
 
@@ -361,14 +361,14 @@ impl<M: Machine> Node<M> {
         let (handle, news) = if let Some(Event { association, news }) = sockets.poll_event() {
             (Handle::Direct(association), news)
         } else if let Some(Event { association, news }) = self.transport.poll_event() {
-            if let (News::Accepted(_), Some((peer, port))) = (&news, self.transport.peer(association)) {
+            if let (News::Accepted(..), Some((peer, port))) = (&news, self.transport.peer(association)) {
                 self.ports.learn(peer, port);
             }
             (Handle::Udp(association), news)
         } else {
             return false;
         };
-        if let News::Accepted(_) = &news {
+        if let News::Accepted(..) = &news {
             let association = AssociationId::accepted(self.next_accepted);
             self.next_accepted = self.next_accepted.wrapping_add(1);
             self.handles.insert(association, handle);
