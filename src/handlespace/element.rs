@@ -71,8 +71,26 @@ pub(super) struct Slot {
     pub(super) expiry: Tick,
     pub(super) keep_alive: Tick,
     pub(super) is_scheduled: bool,
-    /// Whether a re-synchronization has not seen it yet (RFC 5353 §3.6.3).
-    pub(super) is_marked: bool,
+    pub(super) flags: Flags,
+}
+
+/// What is so of an element, or not, in one octet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags(u8);
+
+impl Flags {
+    /// A re-synchronization has not seen it yet (RFC 5353 §3.6.3).
+    pub(super) const MARKED: Self = Self(1);
+    /// Its pool's policy chooses it: it has the policy of its pool.
+    pub(super) const CHOOSABLE: Self = Self(2);
+
+    pub(super) const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, flag: Self, to: bool) {
+        self.0 = if to { self.0 | flag.0 } else { self.0 & !flag.0 };
+    }
 }
 
 const _: () = assert!(size_of::<Slot>() == 96);
@@ -122,7 +140,7 @@ impl<'a> Element<'a> {
 
     /// Whether a re-synchronization has not seen it yet.
     pub(crate) const fn is_marked(self) -> bool {
-        self.slot.is_marked
+        self.slot.flags.has(Flags::MARKED)
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::element::{Element, ElementIndex, INLINE, LongIndex, Octets, PoolIndex, Slot, home, set_home};
+use super::element::{Element, ElementIndex, Flags, INLINE, LongIndex, Octets, PoolIndex, Slot, home, set_home};
 use super::policy::Member;
 use super::timers::Tick;
 use crate::wire::ServerIdentifier;
@@ -62,7 +62,7 @@ impl Elements {
             expiry: Tick::NEVER,
             keep_alive: Tick::NEVER,
             is_scheduled: false,
-            is_marked: false,
+            flags: Flags::default(),
         };
         self.count += 1;
         if let Some(index) = self.free.pop().map(ElementIndex)
@@ -128,7 +128,7 @@ impl Elements {
             }
         }
         if let Some(slot) = self.slot_mut(index) {
-            slot.is_marked = false;
+            slot.flags.set(Flags::MARKED, false);
         }
     }
 

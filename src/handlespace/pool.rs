@@ -55,19 +55,38 @@ impl Handle {
 pub(super) struct Pool {
     handle: Handle,
     handle_sum: HandleSum,
-    pub(super) policy_type: PolicyType,
-    pub(super) transport_protocol: TransportProtocol,
-    pub(super) transport_use: TransportUse,
+    pub(super) nature: Nature,
     /// The members' identifiers, by number, and what is left of them where the number is free.
     identifiers: Vec<u32>,
     /// The members' seats, by number.
     seats: Vec<Seat>,
+    /// Chooses among the members that have the pool's policy.
     policy: Selector<Allocated>,
+    /// How many have it.
+    choosable: usize,
     /// The members by identifier, once they are many.
     table: Option<Box<HashTable<u32>>>,
     /// Numbers that are free.
     free: Vec<Member>,
     pub(super) attention: Attention,
+}
+
+/// What the elements of a pool have in common (RFC 5352 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nature {
+    pub(super) policy: PolicyType,
+    pub(super) transport: TransportProtocol,
+    pub(super) transport_use: TransportUse,
+}
+
+impl Nature {
+    pub(super) fn of(element: &PoolElement<'_>) -> Self {
+        Self {
+            policy: element.policy.policy_type(),
+            transport: element.user_transport.protocol(),
+            transport_use: element.user_transport.transport_use(),
+        }
+    }
 }
 
 /// Whether somebody wants to know that a pool has changed.
@@ -80,16 +99,15 @@ pub(super) enum Attention {
 
 impl Pool {
     /// A pool without elements yet.
-    pub(super) fn new(handle: PoolHandle<'_>, first: &PoolElement<'_>, policy: Selector<Allocated>) -> Self {
+    pub(super) fn new(handle: PoolHandle<'_>, nature: Nature, policy: Selector<Allocated>) -> Self {
         Self {
             handle: Handle::new(handle),
             handle_sum: HandleSum::new(handle),
-            policy_type: first.policy.policy_type(),
-            transport_protocol: first.user_transport.protocol(),
-            transport_use: first.user_transport.transport_use(),
+            nature,
             identifiers: Vec::new(),
             seats: Vec::new(),
             policy,
+            choosable: 0,
             table: None,
             free: Vec::new(),
             attention: Attention::None,
@@ -116,9 +134,15 @@ impl Pool {
         (seat.element != NONE).then_some(ElementIndex(seat.element))
     }
 
-    /// Any of its elements.
-    pub(super) fn any_element(&self) -> Option<ElementIndex> {
-        self.seats.iter().find(|seat| seat.element != NONE).map(|seat| ElementIndex(seat.element))
+    /// Its members, with their elements.
+    pub(super) fn members(&self) -> impl Iterator<Item = (Member, ElementIndex)> + '_ {
+        let members = (0..).map(Member).zip(&self.seats).filter(|(_, seat)| seat.element != NONE);
+        members.map(|(member, seat)| (member, ElementIndex(seat.element)))
+    }
+
+    /// Whether members are left, but none with the pool's policy.
+    pub(super) const fn has_lost_its_policy(&self) -> bool {
+        self.choosable == 0 && self.len() > 0
     }
 
     pub(super) fn find(&self, identifier: PeIdentifier, hasher: &FixedState) -> Option<(Member, ElementIndex)> {
@@ -140,14 +164,31 @@ impl Pool {
         self.identifiers.len() <= FEW
     }
 
-    /// Adds an element.
-    pub(super) fn add(
-        &mut self,
-        index: ElementIndex,
-        identifier: PeIdentifier,
-        policy: &Policy<'_>,
-        hasher: &FixedState,
-    ) -> Member {
+    /// The pool becomes what one of its members is. [`Self::choose_from`] is to follow for each of them.
+    pub(super) fn renew(&mut self, nature: Nature, policy: Selector<Allocated>) {
+        (self.nature, self.policy, self.choosable) = (nature, policy, 0);
+        for seat in &mut self.seats {
+            *seat = Seat::new(seat.element);
+        }
+    }
+
+    /// Has the policy choose from a member as well, if it has the pool's policy. False if it has not.
+    pub(super) fn choose_from(&mut self, member: Member, policy: &Policy<'_>) -> bool {
+        let fits = policy.policy_type() == self.nature.policy;
+        if fits {
+            self.choosable += 1;
+            self.policy.add(&mut Seats(&mut self.seats), member, policy);
+        }
+        fits
+    }
+
+    fn leave_out(&mut self, member: Member) {
+        self.choosable -= 1;
+        self.policy.remove(&mut Seats(&mut self.seats), member);
+    }
+
+    /// Adds an element, which is chosen after [`Self::choose_from`] only.
+    pub(super) fn add(&mut self, index: ElementIndex, identifier: PeIdentifier, hasher: &FixedState) -> Member {
         let member = self.free.pop().unwrap_or(Member(self.seats.len() as u32));
         let seat = Seat::new(index.0);
         match (self.seats.get_mut(member.0 as usize), self.identifiers.get_mut(member.0 as usize)) {
@@ -157,7 +198,6 @@ impl Pool {
                 List::push(&mut self.identifiers, identifier.0);
             }
         }
-        self.policy.add(&mut Seats(&mut self.seats), member, policy);
         if !self.is_small() {
             let Self { identifiers, table, seats, .. } = self;
             let of = |member: &u32| {
@@ -179,15 +219,27 @@ impl Pool {
         member
     }
 
-    /// An element has registered again.
-    pub(super) fn update(&mut self, member: Member, policy: &Policy<'_>) {
-        self.policy.update(&mut Seats(&mut self.seats), member, policy);
+    /// An element has registered again. Gives whether it is chosen from now on.
+    pub(super) fn update(&mut self, member: Member, was_choosable: bool, policy: &Policy<'_>) -> bool {
+        match (was_choosable, policy.policy_type() == self.nature.policy) {
+            (true, true) => {
+                self.policy.update(&mut Seats(&mut self.seats), member, policy);
+                true
+            }
+            (true, false) => {
+                self.leave_out(member);
+                false
+            }
+            (false, _) => self.choose_from(member, policy),
+        }
     }
 
     /// Removes a member.
-    pub(super) fn remove(&mut self, member: Member, hasher: &FixedState) {
+    pub(super) fn remove(&mut self, member: Member, was_choosable: bool, hasher: &FixedState) {
         let Some(identifier) = self.identifiers.get(member.0 as usize).copied() else { return };
-        self.policy.remove(&mut Seats(&mut self.seats), member);
+        if was_choosable {
+            self.leave_out(member);
+        }
         if let Some(seat) = self.seats.get_mut(member.0 as usize) {
             seat.element = NONE;
         }

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use foldhash::quality::FixedState;
 
 use super::checksum::OwnerChecksum;
-use super::element::{Element, ElementIndex, PoolIndex};
+use super::element::{Element, ElementIndex, Flags, PoolIndex};
 use super::elements::Elements;
 use super::owners::Owners;
 use super::policy::{Allocated, Member, SelectionPolicy, Selector};
-use super::pool::{Attention, Pool, Pools};
+use super::pool::{Attention, Nature, Pool, Pools};
 use super::timers::{ElementTimer, Wheel};
 use crate::random::Random;
 use crate::time::Instant;
@@ -207,6 +207,11 @@ impl Handlespace {
         }
     }
 
+    /// The policy for a pool that an element creates.
+    fn new_policy(&self, first: &PoolElement<'_>) -> Selector<Allocated> {
+        self.policy(first.policy.policy_type()).unwrap_or_else(Selector::round_robin)
+    }
+
     /// How many elements there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -240,7 +245,7 @@ impl Handlespace {
     /// Marks an element until it registers again (RFC 5353 §3.6.3).
     pub(crate) fn mark(&mut self, index: ElementIndex) {
         if let Some(slot) = self.elements.slot_mut(index) {
-            slot.is_marked = true;
+            slot.flags.set(Flags::MARKED, true);
         }
     }
 
@@ -266,8 +271,9 @@ impl Handlespace {
     }
 
     /// Like [`register`](Self::register), on the word of the element's home: what the elements of a pool have in common
-    /// is that registrar's to judge. One with another policy than its pool has here is chosen as if it had not said any
-    /// values.
+    /// is that registrar's to judge. One with another policy than its pool has here is a member like the others, so that all
+    /// registrars list the same, but no user is given it: what its values are worth beside the others' nobody can say. When
+    /// no element with the pool's policy is left, the pool takes the policy of one that is.
     ///
     /// # Errors
     ///
@@ -302,18 +308,21 @@ impl Handlespace {
             (Some(pool), Some((member, index))) => (index, self.update(pool, member, index, element, length)),
             (pool, _) => {
                 let pool = pool.unwrap_or_else(|| {
-                    let policy = self.policy(element.policy.policy_type()).unwrap_or_else(Selector::round_robin);
-                    self.pools.insert(Pool::new(pool_handle, element, policy))
+                    let policy = self.new_policy(element);
+                    self.pools.insert(Pool::new(pool_handle, Nature::of(element), policy))
                 });
                 (self.add(pool, element, length), Registered::New)
             }
         })
     }
 
-    /// What is told of a refusal. As an example of what the pool has in common, any of its elements will do.
+    /// What is told of a refusal, with an element as an example that has what the pool's elements have in common.
     fn error(&self, refusal: Refusal, pool: Option<PoolIndex>) -> RegisterError<'_> {
-        let example = pool.and_then(|pool| self.pools.get(pool)?.any_element());
-        let example = example.and_then(|index| self.element(index)).map_or(Element::NOTHING, Element::view);
+        let pool = pool.and_then(|pool| self.pools.get(pool));
+        let members = pool.into_iter().flat_map(Pool::members);
+        let mut views = members.filter_map(|(_, index)| self.element(index)).map(Element::view);
+        let is_example = |view: &PoolElement<'_>| pool.and_then(|pool| pool.refuses(view)).is_none();
+        let example = views.find(is_example).unwrap_or(Element::NOTHING);
         match refusal {
             Refusal::Policy => RegisterError::InconsistentPolicy(example.policy),
             Refusal::TransportType => RegisterError::InconsistentTransportType(example.user_transport),
@@ -346,10 +355,12 @@ impl Handlespace {
         let index = elements.insert(pool_index, scratch.get(..length).unwrap_or_default());
         if let Some(pool) = pools.get_mut(pool_index) {
             note_change(changed, pool);
-            let member = pool.add(index, element.identifier, &element.policy, hasher);
+            let member = pool.add(index, element.identifier, hasher);
+            let is_choosable = pool.choose_from(member, &element.policy);
             owners.add(elements, index, element.home, pool.checksum_block(element.identifier));
             if let Some(slot) = elements.slot_mut(index) {
                 slot.member = member;
+                slot.flags.set(Flags::CHOOSABLE, is_choosable);
             }
         }
         index
@@ -358,24 +369,30 @@ impl Handlespace {
     /// `length` is that of the element's octets in the scratch room.
     fn update(
         &mut self,
-        pool: PoolIndex,
+        pool_index: PoolIndex,
         member: Member,
         index: ElementIndex,
         element: &PoolElement<'_>,
         length: usize,
     ) -> Registered {
         let Self { changed, elements, owners, pools, scratch, .. } = self;
-        let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool)) else { return Registered::New };
+        let (Some(old), Some(pool)) = (elements.get(index), pools.get_mut(pool_index)) else { return Registered::New };
         let previous_home = old.home();
         if pool.attention == Attention::Watched && Some(old.octets()) != scratch.get(..length) {
             note_change(changed, pool);
         }
-        pool.update(member, &element.policy);
+        let is_choosable = pool.update(member, old.slot.flags.has(Flags::CHOOSABLE), &element.policy);
         if previous_home != element.home {
             owners.remove(elements, index, previous_home, pool.checksum_block(element.identifier));
             owners.add(elements, index, element.home, pool.checksum_block(element.identifier));
         }
         elements.replace(index, scratch.get(..length).unwrap_or_default());
+        if let Some(slot) = elements.slot_mut(index) {
+            slot.flags.set(Flags::CHOOSABLE, is_choosable);
+        }
+        if pool.has_lost_its_policy() {
+            self.renew_policy(pool_index);
+        }
         Registered::Updated { previous_home }
     }
 
@@ -397,6 +414,7 @@ impl Handlespace {
         let Self { changed, hasher, elements, owners, pools, .. } = self;
         let Some(element) = elements.get(index) else { return false };
         let (pool_index, member) = (element.slot.pool, element.slot.member);
+        let was_choosable = element.slot.flags.has(Flags::CHOOSABLE);
         let (home, identifier) = (element.home(), element.identifier());
         if let Some(pool) = pools.get_mut(pool_index) {
             owners.remove(elements, index, home, pool.checksum_block(identifier));
@@ -404,11 +422,33 @@ impl Handlespace {
             if pool.len() == 1 {
                 pools.remove(pool_index);
             } else {
-                pool.remove(member, hasher);
+                pool.remove(member, was_choosable, hasher);
             }
         }
         elements.remove(index);
+        if self.pools.get(pool_index).is_some_and(Pool::has_lost_its_policy) {
+            self.renew_policy(pool_index);
+        }
         true
+    }
+
+    /// The last element with a pool's policy has gone: the pool takes that of another.
+    fn renew_policy(&mut self, pool_index: PoolIndex) {
+        let Some(pool) = self.pools.get(pool_index) else { return };
+        let Some(example) = pool.members().find_map(|(_, index)| self.elements.get(index)).map(Element::view) else {
+            return;
+        };
+        let (nature, policy) = (Nature::of(&example), self.new_policy(&example));
+        let members: Vec<_> = pool.members().collect();
+        let Self { elements, pools, .. } = self;
+        let Some(pool) = pools.get_mut(pool_index) else { return };
+        pool.renew(nature, policy);
+        for (member, index) in members {
+            let is_choosable = elements.get(index).is_some_and(|it| pool.choose_from(member, &it.view().policy));
+            if let Some(slot) = elements.slot_mut(index) {
+                slot.flags.set(Flags::CHOOSABLE, is_choosable);
+            }
+        }
     }
 
     /// Gives an element another home.
@@ -489,13 +529,14 @@ impl Handlespace {
 impl Pool {
     /// RFC 5352 §3.1: the same tests for new members and for those that register again.
     fn refuses(&self, element: &PoolElement<'_>) -> Option<Refusal> {
-        if self.policy_type != element.policy.policy_type() {
+        let (pool, element) = (self.nature, Nature::of(element));
+        if pool.policy != element.policy {
             return Some(Refusal::Policy);
         }
-        if self.transport_protocol != element.user_transport.protocol() {
+        if pool.transport != element.transport {
             return Some(Refusal::TransportType);
         }
-        (self.transport_use != element.user_transport.transport_use()).then_some(Refusal::TransportUse)
+        (pool.transport_use != element.transport_use).then_some(Refusal::TransportUse)
     }
 }
 

@@ -204,7 +204,8 @@ impl Registrar {
                 let response = HandleResolutionResponse {
                     pool_handle,
                     accept_updates: answer == Answer::Update,
-                    // RFC 5352 §3.3: the policy MUST be there if it is not round robin.
+                    // RFC 5352 §3.3: the policy MUST be there if it is not round robin. All that are given have their
+                    // pool's policy (§2.2.6).
                     policy: Some(policy),
                     pool_elements: Sequence::received(scratch),
                     error: None,
