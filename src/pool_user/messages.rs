@@ -316,7 +316,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     fn hand_back(&mut self, pool: usize, identifier: Option<PeIdentifier>, index: usize) {
         if let Some((held, octets)) = self.held.get(index) {
             let session = match held.destination {
-                Destination::Session(session) => Some(session),
+                Destination::Session(session) => self.conversation(session),
                 Destination::Pool { .. } => None,
             };
             undelivered(
@@ -328,6 +328,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
                 &held.header.with(octets),
             );
         }
+    }
+
+    /// The session, if the application has opened it; `None` if it only carries messages to a pool.
+    fn conversation(&self, id: SessionId) -> Option<SessionId> {
+        self.session(id).filter(|session| matches!(session.kind, Kind::Conversation(_))).map(|session| session.id)
     }
 
     fn remove_held(&mut self, index: usize) {
