@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use rserpool::handlespace::Cursor;
-use rserpool::pool_user::UserConfig;
+use rserpool::pool_user::{ResolutionFailure, UserConfig, UserEvent};
 use rserpool::wire::asap::{Body, Message, message_type};
 use rserpool::wire::{CauseCode, PayloadProtocol, Policy, PoolHandle};
 use rserpool::{AssociationId, Input};
 
+use crate::events::event;
 use crate::network::{Network, NodeId};
 use crate::scripted::{Done, Scripted};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// "pool" could not be resolved, as nobody has answered.
+const NO_ANSWER: fn(&UserEvent<'static>) -> bool =
+    event!(UserEvent::ResolutionFailed { pool_handle: POOL, failure: ResolutionFailure::NoAnswer });
+const POOL: PoolHandle<'static> = PoolHandle::new(b"pool");
 
 /// The elements of the last resolution response that a registrar has sent to a user.
 fn resolved(net: &Network, registrar: NodeId, user: NodeId) -> Vec<u32> {
@@ -74,13 +80,13 @@ fn an_unknown_pool_is_an_error_with_its_cause() {
     let registrar = net.registrar(&[]);
     let user = net.user(&[registrar]);
     resolve(&mut net, user, "nothing");
-    assert!(net.has(
-        user,
-        &format!(
-            "ResolutionFailed {{ pool_handle: PoolHandle(\"nothing\"), failure: Rejected(Some({:?}",
-            CauseCode::UNKNOWN_POOL_HANDLE
-        )
-    ));
+    assert_eq!(
+        net.events(user).all(event!(UserEvent::ResolutionFailed { .. })),
+        [UserEvent::ResolutionFailed {
+            pool_handle: "nothing".into(),
+            failure: ResolutionFailure::Rejected(Some(CauseCode::UNKNOWN_POOL_HANDLE))
+        }]
+    );
 }
 
 #[test]
@@ -125,9 +131,9 @@ fn a_silent_registrar_is_left_for_another_after_t1() {
     net.pause(silent);
     net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
     net.run(Duration::from_secs(14));
-    assert!(!net.has(user, "HomeLost"));
+    assert!(!net.events(user).has(event!(UserEvent::HomeLost)));
     net.run(Duration::from_secs(2));
-    assert!(net.has(user, "HomeLost"), "T1 is 15 s");
+    assert!(net.events(user).has(event!(UserEvent::HomeLost)), "T1 is 15 s");
 }
 
 #[test]
@@ -141,8 +147,8 @@ fn requests_are_given_up_after_max_request_retransmit() {
     net.run(Duration::from_millis(2));
     net.pause(registrar);
     net.run(Duration::from_secs(44));
-    assert!(!net.has(user, "NoAnswer"));
-    net.wait(Duration::from_secs(2), |net| net.has(user, "NoAnswer"));
+    assert!(!net.events(user).has(event!(UserEvent::ResolutionFailed { .. })));
+    net.wait(Duration::from_secs(2), |net| net.events(user).has(NO_ANSWER));
 }
 
 #[test]
@@ -152,7 +158,7 @@ fn requests_are_given_up_as_well_when_there_is_no_registrar_at_all() {
     net.kill(dead);
     let user = net.user(&[dead]);
     net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
-    net.wait(Duration::from_secs(46), |net| net.has(user, "NoAnswer"));
+    net.wait(Duration::from_secs(46), |net| net.events(user).has(NO_ANSWER));
 }
 
 /// A user's partners in sessions that are opened one after the other, all from the same resolution.
@@ -175,12 +181,10 @@ fn partners(policies: &[Policy<'static>], sessions: usize, seed: u64) -> Vec<u32
     }
     let requests = net.messages(user, registrar, ASAP, message_type::HANDLE_RESOLUTION);
     assert_eq!(requests.len(), 1, "all from the cache");
-    let events = net.events(user, "Established");
-    let identifier = |event: &str| {
-        let (_, behind) = event.split_once("identifier: PeIdentifier(0x")?;
-        u32::from_str_radix(behind.get(..8)?, 16).ok()
-    };
-    events.iter().map(|(_, event)| identifier(event).unwrap()).collect()
+    net.events(user).pick(|event: UserEvent<'_>| match event {
+        UserEvent::Established { identifier, .. } => Some(identifier.0),
+        _ => None,
+    })
 }
 
 #[test]

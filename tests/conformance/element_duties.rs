@@ -4,7 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, PoolElement, ResolveError, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, ResolveError, UserTransport};
+use rserpool::pool_user::ResolutionFailure;
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, HandleResolutionResponse, Message,
     RegistrationResponse, message_type,
@@ -18,6 +19,7 @@ use rserpool::{
     Purpose, SendBuffer, SendError,
 };
 
+use crate::events::{Log, event};
 use crate::scripted_user::{ASAP, encode, with_elements};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 1));
@@ -37,7 +39,7 @@ struct World {
     /// What was sent: to whom, as what, which octets.
     sent: Vec<(AssociationId, PayloadProtocol, Vec<u8>)>,
     ended: Vec<AssociationId>,
-    events: Vec<String>,
+    events: Log<ElementEvent<'static>>,
 }
 
 impl World {
@@ -83,7 +85,7 @@ impl World {
                     self.sent.push((association, message.protocol, message.octets.to_vec()));
                 }
                 Action::Close { association } | Action::Abort { association } => self.ended.push(association),
-                Action::Event(event) => self.events.push(format!("{event:?}")),
+                Action::Event(event) => self.events.push(self.now, event),
                 _ => {}
             }
         }
@@ -152,6 +154,14 @@ impl World {
         cards.collect()
     }
 
+    /// The users' messages, and the sessions in which they came.
+    fn received(&self) -> Vec<(AssociationId, &'static [u8])> {
+        self.events.pick(|event| match event {
+            ElementEvent::Data { session, message } => Some((session, message.octets)),
+            _ => None,
+        })
+    }
+
     fn registrations(&self) -> Vec<Policy<'_>> {
         let said = self.said(self.home.unwrap(), message_type::REGISTRATION).into_iter();
         said.map(|octets| match Message::decode(octets).unwrap().message.body {
@@ -160,9 +170,11 @@ impl World {
         })
         .collect()
     }
+}
 
-    fn told(&self, text: &str) -> usize {
-        self.events.iter().filter(|event| event.contains(text)).count()
+impl Drop for World {
+    fn drop(&mut self) {
+        self.events.show_after_failure();
     }
 }
 
@@ -230,23 +242,23 @@ fn a_users_card_is_handed_to_the_application() {
         let card = rserpool::wire::asap::BusinessCard { pool_handle: PoolHandle::new(b"theirs"), pool_elements };
         world.asap(user, Body::BusinessCard(card));
     });
-    assert_eq!(
-        world.told(
-            "BusinessCard { session: AssociationId(in-1), card: BusinessCard { pool_handle: PoolHandle(\"theirs\")"
-        ),
-        1
-    );
+    let card = world.events.pick(|event| match event {
+        ElementEvent::BusinessCard { session, card } if session == user => {
+            Some((card.pool_handle, card.pool_elements.iter().map(|element| element.identifier.0).collect()))
+        }
+        _ => None,
+    });
+    assert_eq!(card, [(PoolHandle::new(b"theirs"), vec![8])]);
     assert_eq!(world.cards(user), [[1]]);
 }
 
 #[test]
 fn more_users_than_there_is_room_for_are_turned_away() {
     let mut world = World::new();
-    let first = world.user(1);
-    world.user(2);
+    let [first, second] = [world.user(1), world.user(2)];
     let third = world.user(3);
     assert_eq!(world.ended, [third]);
-    assert_eq!(world.told("Data"), 2);
+    assert_eq!(world.received(), [first, second].map(|user| (user, b"hello".as_slice())));
     // A registrar has a place, and whoever comes and says nothing has it only until somebody else comes.
     let [silent, registrar] = [world.comes(4), world.comes(5)];
     assert_eq!(world.ended, [third, silent]);
@@ -256,7 +268,10 @@ fn more_users_than_there_is_room_for_are_turned_away() {
     assert_eq!(world.said(registrar, message_type::ENDPOINT_KEEP_ALIVE_ACK).len(), 1);
     world.input(Input::Closed { association: registrar, reason: CloseReason::Shutdown });
     world.input(Input::Closed { association: first, reason: CloseReason::Shutdown });
-    assert_eq!(world.told("SessionClosed"), 1);
+    assert_eq!(
+        world.events.all(event!(ElementEvent::SessionClosed { .. })),
+        [ElementEvent::SessionClosed { session: first, reason: CloseReason::Shutdown }]
+    );
     let fourth = world.user(6);
     assert_eq!(world.cards(fourth).len(), 1);
 }
@@ -268,21 +283,22 @@ fn a_draining_element_leaves_its_pool_serves_who_is_there_takes_nobody_new_and_t
     world.act(|element, now| element.drain(now));
     assert_eq!(world.said(world.home.unwrap(), message_type::DEREGISTRATION).len(), 1);
     world.deregisters();
-    assert_eq!((world.told("Deregistered"), world.told("Drained")), (1, 0));
+    assert!(world.events.has(event!(ElementEvent::Deregistered)));
+    assert!(!world.events.has(event!(ElementEvent::Drained)));
     let late = world.comes(2);
     assert!(world.ended.contains(&late));
     world.input(Input::Message { association: user, protocol: DATA, octets: b"go on" });
     world.act(|element, _| element.send(user, OutgoingMessage::new(b"yes")).unwrap());
-    assert_eq!(world.told("Data"), 2);
+    assert_eq!(world.received(), [(user, b"hello".as_slice()), (user, b"go on")]);
     world.input(Input::Closed { association: user, reason: CloseReason::Shutdown });
-    assert_eq!(world.told("Drained"), 1);
+    assert_eq!(world.events.count(event!(ElementEvent::Drained)), 1);
     world.wait(Duration::from_secs(1000));
-    assert_eq!(world.told("Drained"), 1);
+    assert_eq!(world.events.count(event!(ElementEvent::Drained)), 1);
     // It may come back.
     world.act(|element, now| element.register(now));
     world.accepts();
-    world.user(3);
-    assert_eq!(world.told("Data"), 3);
+    let new = world.user(3);
+    assert_eq!(world.received().last(), Some(&(new, b"hello".as_slice())));
 }
 
 #[test]
@@ -293,7 +309,7 @@ fn a_draining_element_may_send_its_users_away() {
     world.deregisters();
     world.act(|element, _| element.close_session(user).unwrap());
     assert!(world.ended.contains(&user));
-    assert_eq!(world.told("Drained"), 1);
+    assert_eq!(world.events.count(event!(ElementEvent::Drained)), 1);
     assert_eq!(world.act(|element, _| element.close_session(user)), Err(SendError::NoSession));
 }
 
@@ -368,13 +384,23 @@ fn an_element_resolves_over_the_association_on_which_it_has_registered() {
         // A second answer is nobody's.
         world.asap(home, Body::HandleResolutionResponse(response));
     });
-    assert_eq!(world.told("Resolved(HandleResolutionResponse { pool_handle: PoolHandle(\"other\")"), 1);
+    let resolved = world.events.pick(|event| match event {
+        ElementEvent::Resolved(HandleResolutionResponse { pool_handle, pool_elements, .. }) => {
+            Some((pool_handle, pool_elements.iter().map(|element| element.identifier.0).collect()))
+        }
+        _ => None,
+    });
+    assert_eq!(resolved, [(pool, vec![4])]);
     // RFC 5352 §7.1: T1 is 15 s.
     world.act(|element, now| element.resolve(now, pool).unwrap());
     world.wait(Duration::from_millis(14_999));
-    assert_eq!(world.told("ResolutionFailed"), 0);
+    let failed = event!(ElementEvent::ResolutionFailed { .. });
+    assert!(!world.events.has(failed));
     world.wait(SECOND);
-    assert_eq!(world.told("ResolutionFailed { pool_handle: PoolHandle(\"other\"), failure: NoAnswer }"), 1);
+    assert_eq!(
+        world.events.all(failed),
+        [ElementEvent::ResolutionFailed { pool_handle: pool, failure: ResolutionFailure::NoAnswer }]
+    );
     let long = [0; 65];
     let too_long = world.act(|element, now| element.resolve(now, PoolHandle::new(&long)));
     assert_eq!(too_long, Err(ResolveError::PoolHandleTooLong));
@@ -390,7 +416,7 @@ fn a_user_that_takes_less_than_is_sent_is_sent_no_more_until_there_is_room() {
     assert_eq!(world.act(|element, _| element.send_cookie(slow, b"cookie")), Err(SendError::Congested));
     assert_eq!(say(&mut world, other), Ok(()));
     world.input(Input::SendBuffer { association: slow, state: SendBuffer::HasRoom });
-    assert_eq!(world.told("Ready"), 1);
+    assert_eq!(world.events.all(event!(ElementEvent::Ready { .. })), [ElementEvent::Ready { session: slow }]);
     assert_eq!(say(&mut world, slow), Ok(()));
 }
 
@@ -409,7 +435,7 @@ fn an_element_whose_home_dies_while_it_leaves_deregisters_with_the_next() {
     assert_eq!(said, [[2, 0, 0, 20, 0, 9, 0, 8, b'p', b'o', b'o', b'l', 0, 14, 0, 8, 0, 0, 0, 1]]);
     assert!(world.said(next, message_type::REGISTRATION).is_empty());
     world.deregisters();
-    assert_eq!(world.told("Deregistered"), 1);
+    assert_eq!(world.events.count(event!(ElementEvent::Deregistered)), 1);
 }
 
 #[test]

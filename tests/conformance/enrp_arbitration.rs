@@ -1,10 +1,12 @@
 //! Who takes a dead registrar over, word by word (RFC 5353 §3.4.3, §3.5).
 
+use rserpool::registrar::RegistrarEvent;
 use rserpool::wire::enrp::message_type::{INIT_TAKEOVER, INIT_TAKEOVER_ACK, PRESENCE, TAKEOVER_SERVER};
 use rserpool::wire::enrp::{Body, UpdateAction};
 use rserpool::wire::{PeChecksum, ServerIdentifier};
 use rserpool::{AssociationId, CloseReason, Input};
 
+use crate::events::event;
 use crate::scripted::{Done, OWN, Scripted, element, peer};
 
 const NONE: PeChecksum = PeChecksum(0xffff);
@@ -13,6 +15,7 @@ const SMALL: u8 = 1;
 const LARGE: u8 = 9;
 /// The one that dies.
 const TARGET: u8 = 3;
+const TARGET_ID: ServerIdentifier = ServerIdentifier(peer(TARGET));
 
 /// A registrar with three peers, of which the target owns an element.
 fn with_peers() -> (Scripted, AssociationId, AssociationId, AssociationId) {
@@ -38,10 +41,6 @@ fn said_to(done: &[Done], association: AssociationId, message_type: u8) -> Vec<V
     said.collect()
 }
 
-fn target() -> ServerIdentifier {
-    ServerIdentifier(peer(TARGET))
-}
-
 #[test]
 fn a_silent_peer_is_asked_at_once_after_max_time_last_heard_and_dead_after_max_time_no_response() {
     let (mut scripted, small, large, silent) = with_peers();
@@ -57,8 +56,9 @@ fn a_silent_peer_is_asked_at_once_after_max_time_last_heard_and_dead_after_max_t
     assert_eq!(said_to(&asked, silent, PRESENCE).iter().map(|octets| octets[1]).collect::<Vec<_>>(), [1]);
     assert!(said_to(&asked, small, PRESENCE).iter().all(|octets| octets[1] == 0));
     scripted.wait_seconds(3);
-    assert!(!scripted.told("PeerDead"));
+    assert!(!scripted.events.has(event!(RegistrarEvent::PeerDead { .. })));
     scripted.wait_seconds(1);
+    assert!(scripted.events.has(event!(RegistrarEvent::PeerDead { peer: TARGET_ID })));
     let done = scripted.done();
     // To all its peers, the target too: type, flags, length 16; sender, receiver (all zeros), target.
     let message = [INIT_TAKEOVER, 0, 0, 16, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0];
@@ -77,11 +77,11 @@ fn a_peer_that_answers_in_time_is_active_again() {
         }
     }
     scripted.wait_seconds(2);
-    assert!(scripted.told("PeerSuspected"));
+    assert!(scripted.events.has(event!(RegistrarEvent::PeerSuspected { peer: TARGET_ID })));
     scripted.wait_seconds(3);
     scripted.presence(silent, TARGET, 0, NONE);
     scripted.wait_seconds(10);
-    assert!(!scripted.told("PeerDead"));
+    assert!(!scripted.events.has(event!(RegistrarEvent::PeerDead { .. })));
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn the_takeover_waits_for_all_acknowledgements_then_is_declared_and_done() {
     target_dies(&mut scripted, dead);
     let done = scripted.done();
     assert!(!said_to(&done, small, INIT_TAKEOVER).is_empty() && !said_to(&done, large, INIT_TAKEOVER).is_empty());
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     assert!(scripted.done().is_empty(), "one is missing");
-    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(target()));
+    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(TARGET_ID));
     let done = scripted.done();
     let declared = [TAKEOVER_SERVER, 0, 0, 16, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0];
     for association in [small, large] {
@@ -110,7 +110,7 @@ fn the_takeover_waits_for_all_acknowledgements_then_is_declared_and_done() {
 fn who_does_not_acknowledge_is_asked_once_more_and_then_not_waited_for() {
     let (mut scripted, small, large, dead) = with_peers();
     target_dies(&mut scripted, dead);
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     scripted.done();
     scripted.wait_seconds(5);
     let done = scripted.done();
@@ -124,7 +124,7 @@ fn who_does_not_acknowledge_is_asked_once_more_and_then_not_waited_for() {
 fn a_peer_that_dies_meanwhile_is_not_waited_for() {
     let (mut scripted, small, large, dead) = with_peers();
     target_dies(&mut scripted, dead);
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     scripted.input(Input::Closed { association: large, reason: CloseReason::Lost });
     let again = scripted.asked_for(LARGE).unwrap();
     scripted.input(Input::OpenFailed { association: again });
@@ -135,12 +135,12 @@ fn a_peer_that_dies_meanwhile_is_not_waited_for() {
 fn a_sign_of_life_of_the_target_ends_the_takeover_at_any_point() {
     let (mut scripted, small, large, dead) = with_peers();
     target_dies(&mut scripted, dead);
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     let back = scripted.accept(TARGET);
     scripted.presence(back, TARGET, 0, NONE);
-    assert!(scripted.told("TakeoverAborted"));
+    assert!(scripted.events.has(event!(RegistrarEvent::TakeoverAborted { target: TARGET_ID })));
     scripted.done();
-    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(target()));
+    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(TARGET_ID));
     scripted.wait_seconds(11);
     assert!(said_to(&scripted.done(), small, TAKEOVER_SERVER).is_empty());
     assert_eq!(scripted.peers().len(), 3);
@@ -160,7 +160,7 @@ fn a_target_that_lives_tells_all_its_peers() {
 #[test]
 fn a_peer_that_wants_nothing_itself_acknowledges_and_watches_the_target_no_more() {
     let (mut scripted, small, large, silent) = with_peers();
-    scripted.hears(small, peer(SMALL), Body::InitTakeover(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeover(TARGET_ID));
     // Sender, receiver, target.
     let acknowledged = [INIT_TAKEOVER_ACK, 0, 0, 16, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 3, 0];
     assert_eq!(said_to(&scripted.done(), small, INIT_TAKEOVER_ACK), [acknowledged]);
@@ -170,8 +170,8 @@ fn a_peer_that_wants_nothing_itself_acknowledges_and_watches_the_target_no_more(
             scripted.presence(association, number, 0, NONE);
         }
     }
-    assert!(!scripted.told("PeerSuspected"));
-    scripted.hears(small, peer(SMALL), Body::TakeoverServer(target()));
+    assert!(!scripted.events.has(event!(RegistrarEvent::PeerSuspected { .. })));
+    scripted.hears(small, peer(SMALL), Body::TakeoverServer(TARGET_ID));
     assert_eq!(scripted.peers(), [peer(SMALL), peer(LARGE)]);
     assert_eq!(scripted.elements(), [(7, peer(SMALL))]);
     assert!(scripted.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == silent)));
@@ -182,27 +182,27 @@ fn of_two_initiators_the_one_with_the_greater_identifier_goes_on() {
     let (mut scripted, small, large, dead) = with_peers();
     target_dies(&mut scripted, dead);
     scripted.done();
-    scripted.hears(small, peer(SMALL), Body::InitTakeover(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeover(TARGET_ID));
     assert!(scripted.done().is_empty(), "it is ignored");
-    scripted.hears(large, peer(LARGE), Body::InitTakeover(target()));
-    assert!(scripted.told("TakeoverAborted"));
+    scripted.hears(large, peer(LARGE), Body::InitTakeover(TARGET_ID));
+    assert!(scripted.events.has(event!(RegistrarEvent::TakeoverAborted { target: TARGET_ID })));
     assert_eq!(said_to(&scripted.done(), large, INIT_TAKEOVER_ACK).len(), 1);
     // Acknowledgements that come now are of no use.
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
-    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
+    scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(TARGET_ID));
     assert_eq!(scripted.elements(), [(7, peer(TARGET))]);
 }
 
 #[test]
 fn an_initiator_that_dies_in_the_middle_is_followed_by_another() {
     let (mut scripted, small, large, _) = with_peers();
-    scripted.hears(small, peer(SMALL), Body::InitTakeover(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeover(TARGET_ID));
     for _ in 0..7 {
         scripted.wait_seconds(9);
         scripted.presence(large, LARGE, 0, NONE);
         scripted.presence(small, SMALL, 0, NONE);
     }
-    assert!(scripted.told("TakeoverInitiated { target: ServerIdentifier(0x00000300) }"));
+    assert!(scripted.events.has(event!(RegistrarEvent::TakeoverInitiated { target: TARGET_ID })));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn while_elements_are_claimed_in_steps_the_checksum_is_that_of_all() {
         scripted.update(dead, peer(TARGET), UpdateAction::AddPe, &element(identifier, peer(TARGET)));
     }
     target_dies(&mut scripted, dead);
-    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(target()));
+    scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     assert_eq!(scripted.elements().iter().filter(|(_, home)| *home == OWN).count(), 2, "the last one waits");
     scripted.done();
     scripted.presence(small, SMALL, 1, NONE);

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rserpool::AssociationId;
+use rserpool::registrar::RegistrarEvent;
 use rserpool::wire::enrp::message_type::{ERROR, HANDLE_TABLE_REQUEST, HANDLE_TABLE_RESPONSE, HANDLE_UPDATE, PRESENCE};
 use rserpool::wire::enrp::{Body, Message, UpdateAction};
-use rserpool::wire::{CauseCode, ErrorCause, PeChecksum, PeIdentifier, Policy, Sequence};
+use rserpool::wire::{CauseCode, ErrorCause, PeChecksum, PeIdentifier, Policy, Sequence, ServerIdentifier};
 use rserpool::{CloseReason, Input};
 
+use crate::events::event;
 use crate::scripted::{Done, Element, OWN, Scripted, element, peer, rejected_table};
 
 const R: u8 = 1;
@@ -258,7 +260,7 @@ fn elements_whose_home_nobody_knows_are_taken_over_after_a_while() {
         scripted.wait_seconds(20);
         scripted.presence(one, 1, 0, with_one(1));
     }
-    assert!(scripted.told("TakeoverInitiated { target: ServerIdentifier(0x00000777) }"));
+    assert!(scripted.events.has(event!(RegistrarEvent::TakeoverInitiated { target: ServerIdentifier(0x777) })));
 }
 
 #[test]
@@ -267,7 +269,10 @@ fn an_error_of_a_peer_is_told_and_not_answered() {
     let one = scripted.comes(1);
     let causes = [ErrorCause::new(CauseCode::UNRECOGNIZED_MESSAGE)];
     scripted.hears(one, peer(1), Body::Error(Sequence::new(&causes)));
-    assert!(scripted.told("ErrorReported"));
+    assert_eq!(
+        scripted.events.all(event!(RegistrarEvent::ErrorReported { .. })),
+        [RegistrarEvent::ErrorReported { peer: ServerIdentifier(peer(1)), cause: CauseCode::UNRECOGNIZED_MESSAGE }]
+    );
     assert!(scripted.said(one).is_empty());
 }
 

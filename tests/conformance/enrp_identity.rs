@@ -1,11 +1,12 @@
 //! Identifiers, and finding each other by multicast (RFC 5353 §3.2.1, §3.2.2.1, §3.4.1).
 
 use rserpool::MulticastGroup;
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig};
+use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::enrp::message_type::{HANDLE_UPDATE, LIST_REQUEST, PRESENCE};
 use rserpool::wire::enrp::{Body, Message};
 use rserpool::wire::{PeChecksum, ServerIdentifier};
 
+use crate::events::event;
 use crate::scripted::{Done, OWN, Scripted, element, enrp_at, peer, presence};
 
 #[test]
@@ -50,7 +51,10 @@ fn of_two_with_the_same_identifier_the_one_at_the_smaller_address_takes_another(
     namesake(&mut scripted, 60);
     let identifier = scripted.registrar.identifier();
     assert_ne!(identifier, ServerIdentifier(OWN));
-    assert!(scripted.told("IdentifierChanged"));
+    assert_eq!(
+        scripted.events.all(event!(RegistrarEvent::IdentifierChanged { .. })),
+        [RegistrarEvent::IdentifierChanged { from: ServerIdentifier(OWN), to: identifier }]
+    );
     scripted.wait(std::time::Duration::from_millis(1));
     // Its elements come with it, and all are told.
     assert_eq!(scripted.elements(), [(1, identifier.0)]);
@@ -93,12 +97,7 @@ fn whoever_claims_to_be_a_namesake_all_the_time_is_heeded_once_a_minute() {
         scripted.octets(association, &presence(identifier.0, 60, 0, PeChecksum(0xffff)));
         scripted.wait_seconds(1);
     }
-    let changes = scripted
-        .done()
-        .iter()
-        .filter(|done| matches!(done, Done::Tells(event) if event.contains("IdentifierC")))
-        .count();
-    assert_eq!(changes, 2, "100 seconds");
+    assert_eq!(scripted.events.count(event!(RegistrarEvent::IdentifierChanged { .. })), 2, "100 seconds");
 }
 
 #[test]
@@ -171,7 +170,7 @@ fn announcements_do_not_keep_a_dead_registrar_alive() {
         scripted.wait_seconds(5);
         scripted.datagram(&presence(peer(1), 1, 0, PeChecksum(0xffff)));
     }
-    assert!(scripted.told("PeerDead"));
+    assert!(scripted.events.has(event!(RegistrarEvent::PeerDead { peer: ServerIdentifier(0x100) })));
 }
 
 #[test]

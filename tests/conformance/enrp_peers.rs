@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rserpool::Input;
-use rserpool::registrar::RegistrarConfig;
+use rserpool::pool_element::ElementEvent;
+use rserpool::registrar::{RegistrarConfig, RegistrarEvent};
 use rserpool::wire::enrp::{Body, Message, message_type};
 use rserpool::wire::{CauseCode, PayloadProtocol, PeChecksum, Policy, ServerIdentifier};
 
+use crate::events::event;
 use crate::network::cluster;
 use crate::scripted::{OWN, Scripted, element, enrp_at, peer};
 
@@ -56,7 +58,7 @@ fn an_element_that_registers_elsewhere_changes_its_home_everywhere() {
     net.kill(element);
     let reborn = net.element("pool", 1, &[registrars[2]]);
     net.run(SECOND);
-    assert!(net.has(reborn, "Registered"));
+    assert!(net.events(reborn).has(event!(ElementEvent::Registered { .. })));
     for registrar in &registrars {
         assert_eq!(net.table(*registrar), [(1, 0x102)], "at {registrar}");
     }
@@ -84,12 +86,15 @@ fn a_table_that_differs_is_put_right_by_the_audit() {
     net.with_element(stays, |element, now| element.deregister(now));
     let newcomer = net.element("pool", 3, &[registrars[0]]);
     net.run(Duration::from_millis(100));
-    assert!(net.has(newcomer, "Registered"));
+    assert!(net.events(newcomer).has(event!(ElementEvent::Registered { .. })));
     assert_eq!(net.table(registrars[0]), [(1, 0x100), (3, 0x100)]);
     assert_eq!(net.table(registrars[1]), [(1, 0x100), (2, 0x100)]);
     net.run(Duration::from_secs(5));
     assert_eq!(net.table(registrars[1]), [(1, 0x100), (3, 0x100)]);
-    assert!(net.has(registrars[1], "Inconsistent") && net.has(registrars[1], "Synchronized"));
+    let events = net.events(registrars[1]);
+    let inconsistent = events.first(event!(RegistrarEvent::Inconsistent { peer: ServerIdentifier(0x100) }));
+    let synchronized = event!(RegistrarEvent::Synchronized { peer: ServerIdentifier(0x100) });
+    assert!(events.first(synchronized) > inconsistent);
     // RFC 5353 §3.6.3: W = 1, only the elements of the peer.
     let requests = net.messages(registrars[1], registrars[0], ENRP, message_type::HANDLE_TABLE_REQUEST);
     assert_eq!(requests.iter().map(|sent| sent.octets[1]).collect::<Vec<_>>(), [1]);

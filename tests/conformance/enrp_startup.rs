@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use rserpool::pool_element::ElementEvent;
 use rserpool::wire::PayloadProtocol;
 use rserpool::wire::enrp::message_type;
 
+use crate::events::event;
 use crate::network::Network;
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
@@ -112,7 +114,9 @@ fn elements_are_sent_elsewhere_while_a_registrar_starts_up() {
     net.pause(paused);
     net.run(Duration::from_millis(1));
     let element = net.element("pool", 1, &[starting, serving]);
-    net.wait(Duration::from_secs(30), |net| net.has(element, "Registered"));
+    net.wait(Duration::from_secs(30), |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
+    assert!(!net.is_serving(starting));
+    assert_eq!(net.table(serving), [(1, 0x101)]);
 }
 
 #[test]

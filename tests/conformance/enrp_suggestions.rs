@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rserpool::Input;
-use rserpool::registrar::TakeoverSuggestions;
-use rserpool::wire::PayloadProtocol;
+use rserpool::pool_element::ElementEvent;
+use rserpool::registrar::{RegistrarEvent, TakeoverSuggestions};
 use rserpool::wire::enrp::Body;
 use rserpool::wire::enrp::message_type::HANDLE_UPDATE;
+use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 
+use crate::events::event;
 use crate::network::{Network, NodeId};
 use crate::scripted::{Done, Element, Scripted, element};
 
@@ -43,14 +45,17 @@ fn elements_move_to_a_registrar_that_has_none_until_both_have_as_many() {
     assert_eq!((of(0x100), of(0x100 + second as u32)), (2, 2));
     assert_eq!(net.table(first), net.table(second));
     let moved = |element: &&NodeId| {
-        net.has(**element, &format!("HomeChanged {{ home: ServerIdentifier({:#010x})", 0x100 + second))
+        let to_second = ServerIdentifier(0x100 + second as u32);
+        net.events(**element).has(event!(ElementEvent::HomeChanged { home } if home == to_second))
     };
     assert_eq!(elements.iter().filter(moved).count(), 2);
     // There it stays.
     let before = (net.table(first), suggestions(&net, first, second) + suggestions(&net, second, first));
     net.run(Duration::from_secs(600));
     assert_eq!((net.table(first), suggestions(&net, first, second) + suggestions(&net, second, first)), before);
-    assert!(!net.has(first, "Removed") && !net.has(second, "Removed"));
+    for registrar in [first, second] {
+        assert!(!net.events(registrar).has(event!(RegistrarEvent::Removed { .. })));
+    }
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
     registrar.input(Input::OpenFailed { association });
     registrar.wait_seconds(6);
     assert_eq!(registrar.elements(), [(7, 2)]);
-    assert!(!registrar.told("Removed"));
+    assert!(!registrar.events.has(event!(RegistrarEvent::Removed { .. })));
 }
 
 #[test]
@@ -119,7 +124,10 @@ fn a_dead_registrar_that_comes_back_gets_elements_again() {
     let (mut net, [first, second], _) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
     net.run(Duration::from_secs(60));
     net.kill(second);
-    net.wait(Duration::from_secs(90), |net| net.has(first, "TakenOver"));
+    let target = ServerIdentifier(0x100 + second as u32);
+    net.wait(Duration::from_secs(90), |net| {
+        net.events(first).has(event!(RegistrarEvent::TakenOver { target: dead, .. } if dead == target))
+    });
     assert!(net.table(first).iter().all(|(_, home)| *home == 0x100));
     let third = net.registrar_with(&[first], |config| config.takeover_suggestions = TakeoverSuggestions::On);
     net.run(Duration::from_secs(60));

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use rserpool::wire::PayloadProtocol;
+use rserpool::pool_element::ElementEvent;
+use rserpool::registrar::RegistrarEvent;
 use rserpool::wire::asap;
 use rserpool::wire::enrp::message_type;
+use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 
+use crate::events::event;
 use crate::network::{Network, cluster};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
@@ -20,14 +23,17 @@ fn the_elements_of_a_dead_registrar_get_a_new_home() {
     net.run(SECOND);
     net.kill(registrars[0]);
     // SCTP notices within 0.3 s, and RFC 5353 §3.4.3 has a peer dead whom nothing can be sent to.
-    net.wait(SECOND, |net| net.has(registrars[1], "TakenOver"));
+    net.wait(SECOND, |net| {
+        let taken_over = event!(RegistrarEvent::TakenOver { target: ServerIdentifier(0x100), elements: 3 });
+        net.events(registrars[1]).has(taken_over)
+    });
     net.run(SECOND);
     assert_eq!(net.table(registrars[1]), [(1, 0x101), (2, 0x101), (3, 0x101)]);
     for element in &elements {
         // RFC 5353 §3.5.2: a keep-alive with the H flag.
         let keep_alives = net.messages(registrars[1], *element, ASAP, asap::message_type::ENDPOINT_KEEP_ALIVE);
         assert_eq!(keep_alives[0].octets[1], 1);
-        assert!(net.has(*element, "HomeChanged { home: ServerIdentifier(0x00000101) }"));
+        assert!(net.events(*element).has(event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x101) })));
     }
     assert_eq!(net.peers(registrars[1]), []);
     // The new home watches over them: one that dies is removed.
@@ -41,9 +47,12 @@ fn a_silent_registrar_is_asked_before_it_is_taken_over() {
     net.run(Duration::from_secs(90));
     let paused_at = net.now;
     net.pause(registrars[0]);
-    net.wait(Duration::from_secs(100), |net| net.has(registrars[1], "TakenOver"));
-    let first = |text: &str| net.events(registrars[1], text)[0].0;
-    let (suspected, dead) = (first("PeerSuspected"), first("PeerDead"));
+    net.wait(Duration::from_secs(100), |net| {
+        net.events(registrars[1]).has(event!(RegistrarEvent::TakenOver { target: ServerIdentifier(0x100), .. }))
+    });
+    let events = net.events(registrars[1]);
+    let suspected = events.first(event!(RegistrarEvent::PeerSuspected { peer: ServerIdentifier(0x100) }));
+    let dead = events.first(event!(RegistrarEvent::PeerDead { peer: ServerIdentifier(0x100) }));
     // MAX-TIME-LAST-HEARD of 61 s, then MAX-TIME-NO-RESPONSE of 5 s.
     let silence = suspected.since(paused_at);
     assert!((31..=61).contains(&silence.as_secs()), "{silence:?}");
@@ -57,20 +66,25 @@ fn one_takes_over_and_the_others_acknowledge_and_follow() {
     net.run(SECOND);
     net.kill(registrars[0]);
     net.run(Duration::from_secs(30));
+    let taken_over = event!(RegistrarEvent::TakenOver { target: ServerIdentifier(0x100), elements: 1 });
     let winners: Vec<_> =
-        registrars[1..].iter().filter(|registrar| net.has(**registrar, "TakenOver {")).copied().collect();
+        registrars[1..].iter().filter(|registrar| net.events(**registrar).has(taken_over)).copied().collect();
     assert_eq!(winners.len(), 1, "{winners:?}");
     let home = 0x100 + winners[0] as u32;
     for registrar in &registrars[1..] {
         assert_eq!(net.table(*registrar), [(1, home)], "at {registrar}");
         assert!(!net.peers(*registrar).contains(&0x100));
         if *registrar != winners[0] {
-            assert!(net.has(*registrar, "TakenOverByPeer"));
+            assert_eq!(
+                net.events(*registrar).all(event!(RegistrarEvent::TakenOverByPeer { .. })),
+                [RegistrarEvent::TakenOverByPeer { target: ServerIdentifier(0x100), by: ServerIdentifier(home) }]
+            );
             assert!(!net.messages(*registrar, winners[0], ENRP, message_type::INIT_TAKEOVER_ACK).is_empty());
         }
     }
     // RFC 5353 §3.5.1 2: of those that began, the one with the greatest identifier has won.
-    let began = registrars[1..].iter().filter(|registrar| net.has(**registrar, "TakeoverInitiated"));
+    let initiated = event!(RegistrarEvent::TakeoverInitiated { target: ServerIdentifier(0x100) });
+    let began = registrars[1..].iter().filter(|registrar| net.events(**registrar).has(initiated));
     assert_eq!(began.max(), Some(&winners[0]));
 }
 
@@ -82,7 +96,8 @@ fn a_registrar_that_lives_stops_its_takeover() {
     // Two cannot hear the first for a while, and it cannot hear them.
     net.pause(registrars[0]);
     net.wait(Duration::from_secs(100), |net| {
-        net.has(registrars[1], "TakeoverInitiated") || net.has(registrars[2], "TakeoverInitiated")
+        let initiated = event!(RegistrarEvent::TakeoverInitiated { target: ServerIdentifier(0x100) });
+        registrars[1..].iter().any(|registrar| net.events(*registrar).has(initiated))
     });
     net.resume(registrars[0]);
     net.run(Duration::from_secs(120));
@@ -140,7 +155,10 @@ fn a_large_takeover_lets_other_requests_in_between() {
     }
     net.run(SECOND);
     net.kill(first);
-    net.wait(Duration::from_secs(10), |net| net.has(second, "TakenOver"));
+    net.wait(Duration::from_secs(10), |net| {
+        let taken_over = event!(RegistrarEvent::TakenOver { target: ServerIdentifier(0x100), elements: 11 });
+        net.events(second).has(taken_over)
+    });
     // The first step is done; the rest follows in steps of two, each due at once.
     net.run(Duration::from_millis(50));
     assert_eq!(net.table(second).iter().filter(|(_, home)| *home == 0x101).count(), 11);

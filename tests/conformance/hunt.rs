@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_user::UserEvent;
 use rserpool::wire::asap::message_type;
-use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
 
+use crate::events::event;
 use crate::network::{Network, cluster};
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
@@ -19,7 +21,7 @@ fn a_dead_registrar_in_the_list_does_no_harm() {
     let (dead, living) = (net.registrar(&[]), net.registrar(&[]));
     net.kill(dead);
     let element = net.element("pool", 7, &[dead, living]);
-    net.wait(SECOND, |net| net.has(element, "Registered"));
+    net.wait(SECOND, |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
     assert_eq!(net.table(living), [(7, 0x101)]);
 }
 
@@ -78,9 +80,9 @@ fn a_registration_without_answer_is_tried_elsewhere_and_given_up_at_max_reg_atte
     net.run(Duration::from_millis(1));
     net.pause(registrar);
     net.run(Duration::from_secs(29));
-    assert!(!net.has(element, "RegistrationFailed"));
+    assert!(!net.events(element).has(event!(ElementEvent::RegistrationFailed(_))));
     net.resume(registrar);
-    net.wait(Duration::from_secs(5), |net| net.has(element, "Registered"));
+    net.wait(Duration::from_secs(5), |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn a_registrar_that_takes_nobody_yet_is_not_asked_as_fast_as_the_network_allows(
     net.run(Duration::from_secs(4));
     let attempts = net.attempts.iter().filter(|(_, node)| *node == element).count();
     assert!(attempts <= 5, "{attempts} in four seconds");
-    net.wait(Duration::from_secs(20), |net| net.has(element, "Registered"));
+    net.wait(Duration::from_secs(20), |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
 }
 
 /// An element alone, and the endpoints that it asks for.
@@ -181,7 +183,10 @@ fn who_loses_its_home_registers_with_a_different_one() {
     net.run(SECOND);
     assert!(net.is_serving(registrars[0]));
     assert_eq!(net.table(registrars[1]), [(1, 0x101)]);
-    assert_eq!(net.events(element, "HomeLost").len(), 1);
+    assert_eq!(
+        net.events(element).all(event!(ElementEvent::HomeLost { .. })),
+        [ElementEvent::HomeLost { reason: CloseReason::Lost }]
+    );
 }
 
 #[test]
@@ -195,15 +200,15 @@ fn a_registrar_that_has_answered_is_replaced_at_once_when_it_is_lost() {
     };
     ask(&mut net);
     net.run(SECOND);
-    assert_eq!(net.events(user, "Resolved").len(), 1);
+    assert_eq!(net.events(user).count(event!(UserEvent::Resolved(_))), 1);
     net.kill(registrars[0]);
     ask(&mut net);
-    while !net.has(user, "HomeLost") {
+    while !net.events(user).has(event!(UserEvent::HomeLost)) {
         net.run(Duration::from_millis(1));
     }
     // Messages take a few milliseconds here, a pause between hunts 200.
     net.run(Duration::from_millis(100));
-    assert_eq!(net.events(user, "Resolved").len(), 2);
+    assert_eq!(net.events(user).count(event!(UserEvent::Resolved(_))), 2);
 }
 
 /// An element that has registered, the registrar, and three more that do not answer from now on.
@@ -231,7 +236,7 @@ fn the_registrar_that_was_lost_is_tried_again_once_the_others_do_not_answer_with
     assert_eq!(net.table(registrar), []);
     net.run(SECOND);
     assert_eq!(net.table(registrar), [(1, 0x100)]);
-    assert!(!net.has(element, "HomeChanged"));
+    assert!(!net.events(element).has(event!(ElementEvent::HomeChanged { .. })));
 }
 
 #[test]
@@ -240,6 +245,6 @@ fn who_looks_for_a_home_takes_the_registrar_that_asks_whether_it_is_there() {
     net.cut(registrar, element);
     // The registrar asks over an association of its own, and the element needs no other.
     net.run(Duration::from_millis(400));
-    assert!(net.has(element, "HomeChanged"));
-    assert_eq!(net.events(element, "Registered").len(), 2);
+    assert!(net.events(element).has(event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x100) })));
+    assert_eq!(net.events(element).count(event!(ElementEvent::Registered { .. })), 2);
 }

@@ -22,6 +22,7 @@ mod enrp_peers;
 mod enrp_startup;
 mod enrp_suggestions;
 mod enrp_takeover;
+mod events;
 mod hunt;
 mod network;
 mod profile;

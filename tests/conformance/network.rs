@@ -1,15 +1,18 @@
 //! A network in memory, with virtual time: nodes with one machine each, associations between them, deaths and pauses.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use rserpool::handlespace::Cursor;
-use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
-use rserpool::pool_user::{PoolUser, UserConfig};
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
+use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::{ErrorCause, PayloadProtocol, PeIdentifier, ServerIdentifier, TransportUse, asap};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
+
+use crate::events::{Event, Log};
 
 /// How long anything takes from one node to another.
 const DELAY: Duration = Duration::from_millis(1);
@@ -29,10 +32,39 @@ pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// Names a node.
 pub(crate) type NodeId = usize;
 
+/// A machine, and what it has told.
 pub(crate) enum Role {
-    Registrar(Box<Registrar>),
-    Element(Box<PoolElement>),
-    User(Box<PoolUser>),
+    Registrar(Box<Registrar>, Log<RegistrarEvent<'static>>),
+    Element(Box<PoolElement>, Log<ElementEvent<'static>>),
+    User(Box<PoolUser>, Log<UserEvent<'static>>),
+}
+
+/// An event that nodes of one role tell.
+pub(crate) trait Told: Sized {
+    /// What a node of this role has told. A node of another role never tells such an event: a test that looks for one
+    /// there is wrong, and fails.
+    fn by(role: &Role) -> &Log<Self>;
+}
+
+impl Told for RegistrarEvent<'static> {
+    fn by(role: &Role) -> &Log<Self> {
+        let Role::Registrar(_, events) = role else { panic!("no registrar") };
+        events
+    }
+}
+
+impl Told for ElementEvent<'static> {
+    fn by(role: &Role) -> &Log<Self> {
+        let Role::Element(_, events) = role else { panic!("no element") };
+        events
+    }
+}
+
+impl Told for UserEvent<'static> {
+    fn by(role: &Role) -> &Log<Self> {
+        let Role::User(_, events) = role else { panic!("no user") };
+        events
+    }
 }
 
 struct Node {
@@ -41,7 +73,6 @@ struct Node {
     /// A paused node gets nothing until it goes on.
     paused: bool,
     withheld: Vec<Delivery>,
-    events: Vec<(Instant, String)>,
 }
 
 /// What comes to a node.
@@ -126,7 +157,7 @@ impl Network {
     }
 
     fn add(&mut self, role: Role) -> NodeId {
-        self.nodes.push(Node { role, alive: true, paused: false, withheld: Vec::new(), events: Vec::new() });
+        self.nodes.push(Node { role, alive: true, paused: false, withheld: Vec::new() });
         let node = self.nodes.len() - 1;
         self.pump(node);
         node
@@ -140,7 +171,7 @@ impl Network {
     pub(crate) fn registrar_with(&mut self, peers: &[NodeId], adjust: impl FnOnce(&mut RegistrarConfig)) -> NodeId {
         let mut config = registrar_config(self.nodes.len(), peers);
         adjust(&mut config);
-        self.add(Role::Registrar(Box::new(Registrar::new(config))))
+        self.add(Role::Registrar(Box::new(Registrar::new(config)), Log::default()))
     }
 
     /// An element that registers at once.
@@ -164,7 +195,7 @@ impl Network {
             element.add_registrar(EndpointBuf::single(Protocol::Sctp, address(*registrar), ASAP_PORT)).unwrap();
         }
         element.register(self.now);
-        self.add(Role::Element(Box::new(element)))
+        self.add(Role::Element(Box::new(element), Log::default()))
     }
 
     pub(crate) fn user(&mut self, registrars: &[NodeId]) -> NodeId {
@@ -176,14 +207,15 @@ impl Network {
         for registrar in registrars {
             user.add_registrar(EndpointBuf::single(Protocol::Sctp, address(*registrar), ASAP_PORT)).unwrap();
         }
-        self.add(Role::User(Box::new(user)))
+        self.add(Role::User(Box::new(user), Log::default()))
     }
 
     /// A registrar's process ends and starts again, and nobody has noticed yet.
     pub(crate) fn restart_registrar(&mut self, node: NodeId, peers: &[NodeId]) {
         self.kill(node);
         let config = registrar_config(node, peers);
-        self.nodes[node].role = Role::Registrar(Box::new(Registrar::new(config)));
+        let Role::Registrar(registrar, _) = &mut self.nodes[node].role else { panic!("no registrar") };
+        **registrar = Registrar::new(config);
         self.nodes[node].alive = true;
         self.pump(node);
     }
@@ -191,7 +223,7 @@ impl Network {
     /// Gives a registrar to `act`, and carries out what that leads to.
     pub(crate) fn with_registrar<R>(&mut self, node: NodeId, act: impl FnOnce(&mut Registrar, Instant) -> R) -> R {
         let now = self.now;
-        let Role::Registrar(registrar) = &mut self.nodes[node].role else { panic!("no registrar") };
+        let Role::Registrar(registrar, _) = &mut self.nodes[node].role else { panic!("no registrar") };
         let result = act(registrar, now);
         self.pump(node);
         result
@@ -199,7 +231,7 @@ impl Network {
 
     pub(crate) fn with_element<R>(&mut self, node: NodeId, act: impl FnOnce(&mut PoolElement, Instant) -> R) -> R {
         let now = self.now;
-        let Role::Element(element) = &mut self.nodes[node].role else { panic!("no element") };
+        let Role::Element(element, _) = &mut self.nodes[node].role else { panic!("no element") };
         let result = act(element, now);
         self.pump(node);
         result
@@ -207,7 +239,7 @@ impl Network {
 
     pub(crate) fn with_user<R>(&mut self, node: NodeId, act: impl FnOnce(&mut PoolUser, Instant) -> R) -> R {
         let now = self.now;
-        let Role::User(user) = &mut self.nodes[node].role else { panic!("no user") };
+        let Role::User(user, _) = &mut self.nodes[node].role else { panic!("no user") };
         let result = act(user, now);
         self.pump(node);
         result
@@ -290,7 +322,7 @@ impl Network {
     #[track_caller]
     pub(crate) fn wait(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
         let end = self.now + limit;
-        assert!(self.run_until(end, done), "not within {limit:?}; {}", self.story());
+        assert!(self.run_until(end, done), "not within {limit:?}");
     }
 
     fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) -> bool {
@@ -372,10 +404,10 @@ impl Network {
     /// The port that an association is opened from. Users have another one each time.
     fn port(&mut self, node: NodeId, purpose: Purpose) -> u16 {
         match (&self.nodes[node].role, purpose) {
-            (Role::Registrar(_), Purpose::Enrp) => ENRP_PORT,
-            (Role::Registrar(_), _) => ASAP_PORT,
-            (Role::Element(_), _) => SERVICE_PORT,
-            (Role::User(_), _) => {
+            (Role::Registrar(..), Purpose::Enrp) => ENRP_PORT,
+            (Role::Registrar(..), _) => ASAP_PORT,
+            (Role::Element(..), _) => SERVICE_PORT,
+            (Role::User(..), _) => {
                 self.user_ports += 1;
                 USER_PORTS + self.user_ports
             }
@@ -414,8 +446,7 @@ impl Network {
         // when both ask at the same time it cannot know.
         assert!(
             !self.links.iter().any(exists) || purpose == Purpose::Enrp,
-            "{node} opens a second association to {target}; {}",
-            self.story()
+            "{node} opens a second association to {target}"
         );
         let accepted = self.new_accepted();
         let ours = End { node, association, port };
@@ -425,15 +456,9 @@ impl Network {
         self.deliver(2 * DELAY, node, Delivery::Opened(association, (address(target), remote.port)));
     }
 
-    /// The events of a node that contain a text, with their times.
-    pub(crate) fn events(&self, node: NodeId, text: &str) -> Vec<(Instant, &str)> {
-        let matching = self.nodes[node].events.iter().filter(|(_, event)| event.contains(text));
-        matching.map(|(at, event)| (*at, event.as_str())).collect()
-    }
-
-    /// Whether a node has had such an event.
-    pub(crate) fn has(&self, node: NodeId, text: &str) -> bool {
-        !self.events(node, text).is_empty()
+    /// What a node has told.
+    pub(crate) fn events<E: Told>(&self, node: NodeId) -> &Log<E> {
+        E::by(&self.nodes[node].role)
     }
 
     /// The messages of a protocol and type that a node has sent to another.
@@ -457,7 +482,7 @@ impl Network {
 
     /// The elements of a pool as a registrar knows them: identifier and home.
     pub(crate) fn table(&self, registrar: NodeId) -> Vec<(u32, u32)> {
-        let Role::Registrar(registrar) = &self.nodes[registrar].role else { panic!("no registrar") };
+        let Role::Registrar(registrar, _) = &self.nodes[registrar].role else { panic!("no registrar") };
         let handlespace = registrar.handlespace();
         let elements = handlespace.read_from(Cursor::START, None);
         let mut elements: Vec<_> =
@@ -467,24 +492,28 @@ impl Network {
     }
 
     pub(crate) fn is_serving(&self, registrar: NodeId) -> bool {
-        let Role::Registrar(registrar) = &self.nodes[registrar].role else { panic!("no registrar") };
+        let Role::Registrar(registrar, _) = &self.nodes[registrar].role else { panic!("no registrar") };
         registrar.is_serving()
     }
 
     pub(crate) fn peers(&self, registrar: NodeId) -> Vec<u32> {
-        let Role::Registrar(registrar) = &self.nodes[registrar].role else { panic!("no registrar") };
+        let Role::Registrar(registrar, _) = &self.nodes[registrar].role else { panic!("no registrar") };
         registrar.peers().map(|peer| peer.0).collect()
     }
+}
 
-    /// All events of all nodes, for a test that has failed.
-    fn story(&self) -> String {
-        let mut all: Vec<_> = (self.nodes.iter().enumerate())
-            .flat_map(|(id, node)| node.events.iter().map(move |(at, event)| (*at, id, event)))
-            .collect();
-        all.sort();
-        let line =
-            |(at, id, event): &(Instant, NodeId, &String)| format!("\n{:>9} us  node {id}  {event}", at.as_micros());
-        all.iter().map(line).collect()
+/// A test that fails shows what all nodes have told.
+impl Drop for Network {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut all: Vec<_> = (self.nodes.iter().enumerate())
+                .flat_map(|(id, node)| node.lines().into_iter().map(move |(at, event)| (at, id, event)))
+                .collect();
+            all.sort_by_key(|(at, id, _)| (*at, *id));
+            for (at, id, event) in all {
+                eprintln!("{:>9} us  node {id}  {event}", at.as_micros());
+            }
+        }
     }
 }
 
@@ -495,9 +524,9 @@ enum Wanted {
     End(AssociationId, CloseReason),
 }
 
-fn drain<M: Machine>(machine: &mut M, now: Instant, events: &mut Vec<(Instant, String)>) -> Vec<Wanted>
+fn drain<M: Machine, E: Copy + Debug>(machine: &mut M, now: Instant, events: &mut Log<E>) -> Vec<Wanted>
 where
-    for<'a> M::Event<'a>: std::fmt::Debug,
+    for<'a> M::Event<'a>: Event<Kept = E>,
 {
     let mut wanted = Vec::new();
     while let Some(action) = machine.poll_action() {
@@ -512,7 +541,7 @@ where
             Action::Close { association } => Wanted::End(association, CloseReason::Shutdown),
             Action::Abort { association } => Wanted::End(association, CloseReason::Aborted),
             Action::Event(event) => {
-                events.push((now, format!("{event:?}")));
+                events.push(now, event);
                 continue;
             }
             _ => continue,
@@ -524,34 +553,42 @@ where
 impl Node {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         match &mut self.role {
-            Role::Registrar(machine) => machine.handle(now, input),
-            Role::Element(machine) => machine.handle(now, input),
-            Role::User(machine) => machine.handle(now, input),
+            Role::Registrar(machine, _) => machine.handle(now, input),
+            Role::Element(machine, _) => machine.handle(now, input),
+            Role::User(machine, _) => machine.handle(now, input),
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.role {
-            Role::Registrar(machine) => machine.poll_timeout(),
-            Role::Element(machine) => machine.poll_timeout(),
-            Role::User(machine) => machine.poll_timeout(),
+            Role::Registrar(machine, _) => machine.poll_timeout(),
+            Role::Element(machine, _) => machine.poll_timeout(),
+            Role::User(machine, _) => machine.poll_timeout(),
         }
     }
 
     fn actions(&mut self, now: Instant) -> Vec<Wanted> {
-        let Self { role, events, .. } = self;
-        match role {
-            Role::Registrar(machine) => drain(machine.as_mut(), now, events),
-            Role::Element(machine) => drain(machine.as_mut(), now, events),
-            Role::User(machine) => drain(machine.as_mut(), now, events),
+        match &mut self.role {
+            Role::Registrar(machine, events) => drain(machine.as_mut(), now, events),
+            Role::Element(machine, events) => drain(machine.as_mut(), now, events),
+            Role::User(machine, events) => drain(machine.as_mut(), now, events),
+        }
+    }
+
+    /// What it has told, for people to read.
+    fn lines(&self) -> Vec<(Instant, String)> {
+        match &self.role {
+            Role::Registrar(_, events) => events.lines().collect(),
+            Role::Element(_, events) => events.lines().collect(),
+            Role::User(_, events) => events.lines().collect(),
         }
     }
 
     fn listens_at(&self, port: u16) -> bool {
         match self.role {
-            Role::Registrar(_) => port == ASAP_PORT || port == ENRP_PORT,
-            Role::Element(_) => port == SERVICE_PORT,
-            Role::User(_) => false,
+            Role::Registrar(..) => port == ASAP_PORT || port == ENRP_PORT,
+            Role::Element(..) => port == SERVICE_PORT,
+            Role::User(..) => false,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rserpool::registrar::RegistrarConfig;
+use rserpool::registrar::{RegistrarConfig, RegistrarEvent, RemovalReason};
 use rserpool::wire::{CauseCode, CauseInformation, RegistrationLife};
 use rserpool::{Life, Profile};
 
+use crate::events::event;
 use crate::network::Network;
 use crate::scripted::{Element, Scripted, element};
 
@@ -62,7 +63,7 @@ fn an_element_with_a_life_in_doubt_is_asked_when_the_shorter_one_ends_and_remove
     assert_eq!(registrar.elements().len(), 1);
     registrar.wait_seconds(5);
     assert_eq!(registrar.elements(), []);
-    assert!(registrar.told("Unreachable"));
+    assert!(registrar.events.has(event!(RegistrarEvent::Removed { reason: RemovalReason::Unreachable, .. })));
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn an_element_with_a_life_in_doubt_that_answers_stays_until_the_longer_one_ends(
     assert_eq!(registrar.elements().len(), 1);
     registrar.wait_seconds(100);
     assert_eq!(registrar.elements(), []);
-    assert!(registrar.told("Expired"));
+    assert!(registrar.events.has(event!(RegistrarEvent::Removed { reason: RemovalReason::Expired, .. })));
 }
 
 #[test]

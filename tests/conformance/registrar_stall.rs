@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use rserpool::wire::PeChecksum;
+use rserpool::registrar::{RegistrarEvent, RemovalReason};
 use rserpool::wire::enrp::{self, message_type as enrp_type};
+use rserpool::wire::{PeChecksum, PeIdentifier, ServerIdentifier};
 use rserpool::{AssociationId, CloseReason, Input};
 
+use crate::events::event;
 use crate::scripted::{Element, OWN, Scripted, element};
 
 /// It does nothing for so long; what comes in lies there unread.
@@ -35,7 +37,7 @@ fn an_element_whose_answer_was_not_read_in_time_is_asked_again_and_not_removed()
         // Whatever is read first.
         registrar.answers_keep_alive(two, 2);
         assert_eq!(registrar.elements().len(), 2);
-        assert!(!registrar.told("Removed"));
+        assert!(!registrar.events.has(event!(RegistrarEvent::Removed { .. })));
         assert_eq!(registrar.asked(one), 1);
         if answer {
             registrar.answers_keep_alive(one, 1);
@@ -43,6 +45,9 @@ fn an_element_whose_answer_was_not_read_in_time_is_asked_again_and_not_removed()
         registrar.answers_keep_alive(two, 2);
         registrar.wait_seconds(6);
         assert_eq!(registrar.elements().len(), if answer { 2 } else { 1 });
+        let removed =
+            event!(RegistrarEvent::Removed { identifier: PeIdentifier(1), reason: RemovalReason::Unreachable, .. });
+        assert_eq!(registrar.events.has(removed), !answer);
     }
 }
 
@@ -58,7 +63,14 @@ fn a_registration_that_was_renewed_while_nobody_read_it_does_not_end() {
     registrar.registers_at(renewed, &element(1, 0));
     registrar.wait_seconds(6);
     assert_eq!(registrar.elements().len(), 1);
-    assert!(registrar.told("Expired"));
+    assert_eq!(
+        registrar.events.all(event!(RegistrarEvent::Removed { .. })),
+        [RegistrarEvent::Removed {
+            pool_handle: "pool".into(),
+            identifier: PeIdentifier(2),
+            reason: RemovalReason::Expired
+        }]
+    );
 }
 
 #[test]
@@ -67,15 +79,16 @@ fn a_peer_whose_answer_was_not_read_in_time_is_asked_again_and_not_taken_over() 
         let mut registrar = Scripted::new(&[]);
         let peer = registrar.comes(2);
         registrar.wait_seconds(62);
-        assert!(registrar.told("PeerSuspected"));
+        assert!(registrar.events.has(event!(RegistrarEvent::PeerSuspected { peer: ServerIdentifier(0x200) })));
         hangs(&mut registrar, 30);
         registrar.accept(90);
-        assert!(!registrar.told("PeerDead"));
+        assert!(!registrar.events.has(event!(RegistrarEvent::PeerDead { .. })));
         if answer {
             registrar.presence(peer, 2, 0, PeChecksum(0xffff));
         }
         registrar.wait_seconds(6);
-        assert_eq!(registrar.told("PeerDead"), !answer);
+        let dead = event!(RegistrarEvent::PeerDead { peer: ServerIdentifier(0x200) });
+        assert_eq!(registrar.events.has(dead), !answer);
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rserpool::handlespace::Cursor;
-use rserpool::registrar::{Registrar, RegistrarConfig};
+use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::asap;
 use rserpool::wire::enrp::{self, Body, HandleTableResponse, HandleUpdate, ListResponse, PoolEntries, PoolEntry};
 use rserpool::wire::enrp::{Presence, UpdateAction};
@@ -15,6 +15,8 @@ use rserpool::wire::{
 use rserpool::{
     Action, AssociationId, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Protocol, Purpose,
 };
+
+use crate::events::Log;
 
 /// The registrar's own identifier, and that of its peer at 10.0.0.N.
 pub(crate) const OWN: u32 = 0x500;
@@ -37,7 +39,6 @@ pub(crate) enum Done {
     Says(AssociationId, PayloadProtocol, Vec<u8>),
     Ends(AssociationId),
     Announces(MulticastGroup, Vec<u8>),
-    Tells(String),
 }
 
 pub(crate) struct Scripted {
@@ -45,6 +46,8 @@ pub(crate) struct Scripted {
     pub(crate) now: Instant,
     accepted: u32,
     done: Vec<Done>,
+    /// All that it has told.
+    pub(crate) events: Log<RegistrarEvent<'static>>,
     /// Associations that are asked for, and neither opened nor ended yet.
     opening: Vec<(AssociationId, EndpointBuf)>,
 }
@@ -65,6 +68,7 @@ impl Scripted {
             now: Instant::from_millis(1),
             accepted: 0,
             done: Vec::new(),
+            events: Log::default(),
             opening: Vec::new(),
         };
         scripted.input(Input::Timeout);
@@ -88,7 +92,10 @@ impl Scripted {
                     Done::Ends(association)
                 }
                 Action::Multicast { group, octets } => Done::Announces(group, octets.to_vec()),
-                Action::Event(event) => Done::Tells(format!("{event:?}")),
+                Action::Event(event) => {
+                    self.events.push(self.now, event);
+                    continue;
+                }
                 _ => continue,
             });
         }
@@ -125,10 +132,6 @@ impl Scripted {
     /// Those of one type.
     pub(crate) fn said_of(&mut self, to: AssociationId, message_type: u8) -> Vec<Vec<u8>> {
         self.said(to).into_iter().filter(|octets| octets.first() == Some(&message_type)).collect()
-    }
-
-    pub(crate) fn told(&self, text: &str) -> bool {
-        self.done.iter().any(|done| matches!(done, Done::Tells(event) if event.contains(text)))
     }
 
     /// An association that the registrar has asked for to this host, and that has not been opened yet.
@@ -274,6 +277,12 @@ impl Scripted {
 
     pub(crate) fn peers(&self) -> Vec<u32> {
         self.registrar.peers().map(|peer| peer.0).collect()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.events.show_after_failure();
     }
 }
 

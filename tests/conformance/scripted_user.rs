@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_user::{PoolUser, UserConfig};
+use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::asap::{Body, HandleResolutionResponse, Message, message_type};
 use rserpool::wire::{
     CauseCode, ErrorCause, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence,
@@ -13,6 +13,8 @@ use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Progress,
     Protocol,
 };
+
+use crate::events::Log;
 
 pub(crate) const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const REGISTRAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -65,7 +67,7 @@ pub(crate) struct ScriptedUser {
     pub(crate) home: Option<AssociationId>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) ended: Vec<AssociationId>,
-    pub(crate) events: Vec<String>,
+    pub(crate) events: Log<UserEvent<'static>>,
 }
 
 impl ScriptedUser {
@@ -113,7 +115,7 @@ impl ScriptedUser {
                     self.opening.retain(|(opening, _)| *opening != association);
                     self.ended.push(association);
                 }
-                Action::Event(event) => self.events.push(format!("{event:?}")),
+                Action::Event(event) => self.events.push(self.now, event),
                 _ => {}
             }
         }
@@ -225,9 +227,10 @@ impl ScriptedUser {
     pub(crate) fn requests(&self) -> usize {
         self.home.map_or(0, |home| self.count(home, message_type::HANDLE_RESOLUTION))
     }
+}
 
-    /// The events that contain a text.
-    pub(crate) fn told(&self, text: &str) -> Vec<&str> {
-        self.events.iter().filter(|event| event.contains(text)).map(String::as_str).collect()
+impl Drop for ScriptedUser {
+    fn drop(&mut self) {
+        self.events.show_after_failure();
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rserpool::SendError;
-use rserpool::pool_user::{OpenError, SessionId};
+use rserpool::pool_element::ElementEvent;
+use rserpool::pool_user::{OpenError, PoolUser, SessionId, UserEvent};
 use rserpool::wire::asap::message_type;
-use rserpool::wire::{PayloadProtocol, PoolHandle};
-use rserpool::{AssociationId, CloseReason, Input, OutgoingMessage};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier};
+use rserpool::{AssociationId, CloseReason, IncomingMessage, Input, OutgoingMessage};
 
+use crate::events::event;
 use crate::network::{Network, NodeId};
 use crate::scripted_user::ScriptedUser;
 
@@ -36,11 +38,21 @@ fn pool(elements: u32) -> Pool {
         .collect();
     let user = net.user(&[registrar]);
     let session = net.with_user(user, |user, now| user.open_session(now, PoolHandle::from("pool")).unwrap());
-    net.wait(SECOND, |net| net.has(user, "Established"));
+    net.wait(SECOND, |net| net.events(user).has(event!(UserEvent::Established { .. })));
     Pool { net, registrar, elements, user, session }
 }
 
 impl Pool {
+    /// The session's elements, one after the other, and how many it had before each of them.
+    fn established(&self) -> Vec<(u32, u32)> {
+        self.net.events(self.user).pick(|event: UserEvent<'_>| match event {
+            UserEvent::Established { session, identifier, failovers } if session == self.session => {
+                Some((identifier.0, failovers))
+            }
+            _ => None,
+        })
+    }
+
     fn send(&mut self, text: &[u8]) -> Result<(), SendError> {
         let session = self.session;
         self.net.with_user(self.user, |user, _| user.send(session, OutgoingMessage::new(text)))
@@ -49,11 +61,20 @@ impl Pool {
     /// The session as the element names it.
     fn session_at(&self, element: NodeId) -> AssociationId {
         // The last association that an element has accepted is the user's; names are given one after the other.
-        let events = self.net.events(element, "Accepted");
-        let (_, text) = events.last().unwrap();
-        let number: String = text.split("in-").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
-        AssociationId::accepted(number.parse().unwrap())
+        let accepted = self.net.events(element).pick(|event: ElementEvent<'_>| match event {
+            ElementEvent::Accepted { session, .. } => Some(session),
+            _ => None,
+        });
+        *accepted.last().unwrap()
     }
+}
+
+/// The messages that an element has got from users.
+fn received(net: &Network, element: NodeId) -> Vec<&'static [u8]> {
+    net.events(element).pick(|event: ElementEvent<'static>| match event {
+        ElementEvent::Data { message, .. } => Some(message.octets),
+        _ => None,
+    })
 }
 
 #[test]
@@ -70,12 +91,7 @@ fn messages_sent_before_the_session_has_an_element_arrive_in_order() {
         }
     });
     net.run(SECOND);
-    let received: Vec<_> = net.events(element, "Data").iter().map(|(_, text)| text.to_string()).collect();
-    let expected = [b"one".as_slice(), b"two", b"three"].map(|text| format!("octets: {text:?}"));
-    assert_eq!(received.len(), 3);
-    for (received, expected) in received.iter().zip(&expected) {
-        assert!(received.contains(expected), "{received}");
-    }
+    assert_eq!(received(&net, element), [b"one".as_slice(), b"two", b"three"]);
 }
 
 #[test]
@@ -100,8 +116,12 @@ fn when_the_element_dies_the_session_goes_on_with_the_next_and_brings_the_last_c
     let to_second: Vec<_> = pool.net.sent.iter().filter(|s| (s.from, s.to) == (pool.user, second)).collect();
     assert_eq!(to_second[0].protocol, ASAP);
     assert_eq!(to_second[1].protocol, DATA);
-    assert!(pool.net.has(second, "CookieEcho"));
-    assert!(pool.net.has(pool.user, "failovers: 1"));
+    let at_second = pool.session_at(second);
+    assert_eq!(
+        pool.net.events(second).all(event!(ElementEvent::CookieEcho { .. })),
+        [ElementEvent::CookieEcho { session: at_second, cookie: b"new cookie" }]
+    );
+    assert_eq!(pool.established(), [(1, 0), (2, 1)]);
 }
 
 #[test]
@@ -126,7 +146,7 @@ fn an_element_that_the_application_gives_up_is_reported_and_left() {
     let session = pool.session;
     pool.net.with_user(pool.user, |user, now| user.report_failure(now, session));
     pool.net.run(SECOND);
-    assert!(pool.net.has(pool.user, "Established { session: SessionId(0), identifier: PeIdentifier(0x00000002)"));
+    assert_eq!(pool.established(), [(1, 0), (2, 1)]);
     assert_eq!(pool.net.messages(pool.user, pool.registrar, ASAP, message_type::ENDPOINT_UNREACHABLE).len(), 1);
 }
 
@@ -142,7 +162,8 @@ fn with_all_elements_dead_the_session_waits_for_a_new_one() {
     assert!(requests <= 12, "{requests} requests in 10 s");
     let registrar = pool.registrar;
     let newcomer = pool.net.element("pool", 3, &[registrar]);
-    pool.net.wait(Duration::from_secs(6), |net| net.has(newcomer, "Data"));
+    pool.net.wait(Duration::from_secs(6), |net| !received(net, newcomer).is_empty());
+    assert_eq!(received(&pool.net, newcomer), [b"to whom it may concern"]);
 }
 
 #[test]
@@ -152,11 +173,11 @@ fn a_session_survives_the_death_of_its_registrar() {
     pool.net.run(Duration::from_secs(2));
     pool.send(b"still there?").unwrap();
     pool.net.run(SECOND);
-    assert!(pool.net.has(pool.elements[0], "Data"));
+    assert_eq!(received(&pool.net, pool.elements[0]), [b"still there?"]);
     // The cache names the second element.
     pool.net.kill(pool.elements[0]);
     pool.net.run(Duration::from_secs(2));
-    assert!(pool.net.has(pool.user, "failovers: 1"));
+    assert_eq!(pool.established(), [(1, 0), (2, 1)]);
 }
 
 #[test]
@@ -190,12 +211,13 @@ fn answers_come_back_on_the_session() {
     let session = pool.session_at(element);
     pool.net.with_element(element, |element, _| element.send(session, OutgoingMessage::new(b"answer")).unwrap());
     pool.net.run(SECOND);
-    assert!(pool.net.has(pool.user, &format!("octets: {:?}", b"answer")));
+    let answers = pool.net.events(pool.user).all(event!(UserEvent::Data { .. }));
+    let message = IncomingMessage { protocol: DATA, octets: b"answer" };
+    assert_eq!(answers, [UserEvent::Data { session: pool.session, identifier: PeIdentifier(1), message }]);
 }
 
 #[test]
 fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() {
-    use rserpool::wire::ServerIdentifier;
     use rserpool::wire::asap::{Body, EndpointKeepAlive, Message};
     let mut net = Network::new();
     let registrar = net.registrar(&[]);
@@ -212,7 +234,7 @@ fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() 
     let length = Message::from(Body::EndpointKeepAlive(keep_alive)).encode(&mut octets).unwrap();
     let home = net.inject(element, ASAP, &octets[..length]);
     net.run(SECOND);
-    assert!(net.has(element, "HomeChanged"));
+    assert!(net.events(element).has(event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x999) })));
     net.with_element(element, |element, _| assert_eq!(element.close_session(home), Err(SendError::NoSession)));
 }
 
@@ -220,20 +242,21 @@ fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() 
 fn the_sessions_of_a_user_go_to_the_elements_in_turn_while_the_cache_is_fresh() {
     // RFC 5356 §4.1.3.
     let mut pool = pool(3);
+    let mut sessions = vec![pool.session];
     for _ in 0..3 {
-        pool.net.with_user(pool.user, |user, now| user.open_session(now, PoolHandle::from("pool")).unwrap());
+        let open = |user: &mut PoolUser, now| user.open_session(now, PoolHandle::from("pool")).unwrap();
+        sessions.push(pool.net.with_user(pool.user, open));
         pool.net.run(SECOND);
     }
-    let established: Vec<_> = pool.net.events(pool.user, "Established");
-    let elements: Vec<bool> = (1..=3)
-        .map(|identifier| {
-            let expected = format!("SessionId({}), identifier: PeIdentifier(0x{identifier:08x})", identifier - 1);
-            established.iter().any(|(_, event)| event.contains(&expected))
+    let established = pool.net.events(pool.user).all(event!(UserEvent::Established { .. }));
+    let expected: Vec<_> = (sessions.into_iter().zip([1, 2, 3, 1]))
+        .map(|(session, identifier)| UserEvent::Established {
+            session,
+            identifier: PeIdentifier(identifier),
+            failovers: 0,
         })
         .collect();
-    assert_eq!(elements, [true; 3], "{established:?}");
-    let fourth = "SessionId(3), identifier: PeIdentifier(0x00000001)";
-    assert!(established.iter().any(|(_, event)| event.contains(fourth)), "{established:?}");
+    assert_eq!(established, expected);
     assert_eq!(pool.net.messages(pool.user, pool.registrar, ASAP, message_type::HANDLE_RESOLUTION).len(), 1);
 }
 
@@ -254,12 +277,8 @@ fn messages_held_for_different_sessions_do_not_mix() {
     net.run(Duration::from_millis(100));
     let second = net.element("second", 2, &[registrar]);
     net.run(Duration::from_secs(2));
-    let received = |element| -> Vec<Vec<u8>> {
-        let data = net.sent.iter().filter(|sent| (sent.to, sent.protocol) == (element, DATA));
-        data.map(|sent| sent.octets.clone()).collect()
-    };
-    assert_eq!(received(first), [b"1a", b"1b"]);
-    assert_eq!(received(second), [b"2a".as_slice(), b"2bb"]);
+    assert_eq!(received(&net, first), [b"1a", b"1b"]);
+    assert_eq!(received(&net, second), [b"2a".as_slice(), b"2bb"]);
 }
 
 #[test]
@@ -276,7 +295,9 @@ fn a_session_with_a_pool_that_stays_empty_asks_less_and_less_often() {
     assert!(waits[5..].iter().all(|wait| *wait == 5_000), "{waits:?}");
     // It is there as soon as somebody registers, by and by.
     net.element("nobody", 1, &[registrar]);
-    net.wait(Duration::from_secs(6), |net| net.has(user, "Established"));
+    net.wait(Duration::from_secs(6), |net| {
+        net.events(user).has(event!(UserEvent::Established { identifier: PeIdentifier(1), .. }))
+    });
 }
 
 #[test]
@@ -316,5 +337,5 @@ fn a_user_takes_an_error_from_anyone_and_neither_answers_nor_leaves() {
         assert_eq!(user.sent.len(), before);
     }
     assert!(user.ended.is_empty());
-    assert_eq!(user.told("Failover"), Vec::<&str>::new());
+    assert!(!user.events.has(event!(UserEvent::Failover { .. })));
 }
