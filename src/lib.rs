@@ -84,6 +84,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod address_range;
 mod asap_input;
 mod business_card;
 mod client;
@@ -103,6 +104,7 @@ pub mod registrar;
 mod time;
 pub mod wire;
 
+pub use self::address_range::{AddressRange, NoAddressRange};
 pub use self::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::SendError;
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};

@@ -56,6 +56,7 @@ impl Registrar {
             || !sender.is_some()
             || self.peers.contains_key(&sender)
             || self.config.enrp.meets(endpoint.as_endpoint())
+            || !self.may_be_peer(endpoint.as_endpoint())
         {
             return;
         }
@@ -75,7 +76,7 @@ impl Registrar {
 
     /// Whoever was found by an announcement has had time to speak.
     pub(super) fn discovery_timeout(&mut self, now: Instant, association: AssociationId) {
-        if self.associations.get(association).is_some_and(|entry| entry.server.is_none()) {
+        if self.associations.get(association).is_some_and(|entry| entry.server().is_none()) {
             self.abort(now, association);
         }
     }

@@ -1,4 +1,4 @@
-//! Serving elements and users: registration, deregistration, handle resolution, reports (RFC 5352 §3.1–3.3, §3.5).
+//! Serving elements and users: registration, deregistration, handle resolution (RFC 5352 §3.1–3.3).
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -41,8 +41,10 @@ impl Registrar {
     }
 
     pub(super) fn asap_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        let Some(entry) = self.associations.get(association) else { return };
-        if !self.is_serving() || entry.purpose != Purpose::Asap {
+        let Some(entry) = self.associations.get_mut(association) else { return };
+        entry.heard = true;
+        let is_for_asap = entry.purpose == Purpose::Asap;
+        if !is_for_asap || !self.is_serving() {
             // Not ready, or not here: the peer is to find another registrar, rather than to wait for a time-out.
             self.abort(now, association);
             return;
@@ -61,7 +63,7 @@ impl Registrar {
     }
 
     /// RFC 5352 §3.1.
-    fn registration(&mut self, now: Instant, association: AssociationId, registration: &Registration<'_>) {
+    pub(super) fn registration(&mut self, now: Instant, association: AssociationId, registration: &Registration<'_>) {
         let Some(entry) = self.associations.get(association) else { return };
         let peer = entry.peer.clone();
         let element = registration.pool_element;
@@ -91,8 +93,14 @@ impl Registrar {
             self.refuse(association, reference, &ErrorCause::unknown_policy(element.policy));
             return;
         }
-        if self.is_another_element(association, registration) {
-            self.refuse(association, reference, &ErrorCause::new(CauseCode::NON_UNIQUE_PE_IDENTIFIER));
+        if let Some(other) = self.another_element(association, registration) {
+            if self.owns(other) || !self.contend(now, association, registration, other) {
+                self.refuse(association, reference, &ErrorCause::new(CauseCode::NON_UNIQUE_PE_IDENTIFIER));
+            }
+            return;
+        }
+        if self.has_enough_elements(association, reference) {
+            self.refuse(association, reference, &ErrorCause::new(CauseCode::LACK_OF_RESOURCES));
             return;
         }
         // RFC 5352 §3.1: the registrar owns the element from now on, and records where it speaks ASAP.
@@ -124,18 +132,25 @@ impl Registrar {
         self.suggest_takeover(now, index);
     }
 
-    /// Whether the identifier is in use by an element that is not the one at this association: it lives, and serves
-    /// elsewhere.
-    fn is_another_element(&self, association: AssociationId, registration: &Registration<'_>) -> bool {
+    /// The element that has the identifier, if it is not the one at this association: it serves elsewhere, and lives, as far as is known
+    /// here or at its home.
+    fn another_element(&self, association: AssociationId, registration: &Registration<'_>) -> Option<ElementIndex> {
         let element = &registration.pool_element;
-        let Some(index) = self.handlespace.find(registration.pool_handle, element.identifier) else { return false };
-        let Some(other) = self.monitors.get(index).and_then(|monitor| monitor.association) else { return false };
-        other != association
-            && self.associations.is_open(other)
-            && self.handlespace.element(index).is_some_and(|e| e.view().user_transport != element.user_transport)
+        let index = self.handlespace.find(registration.pool_handle, element.identifier)?;
+        let known = self.handlespace.element(index)?;
+        if known.view().user_transport == element.user_transport {
+            return None;
+        }
+        let is_another = if known.home() == self.identifier {
+            let other = self.monitors.get(index).and_then(|monitor| monitor.association);
+            other.is_some_and(|other| other != association && self.associations.is_open(other))
+        } else {
+            self.is_home_alive(known.home()) && !self.speaks_for(association, index)
+        };
+        is_another.then_some(index)
     }
 
-    fn refuse(&mut self, association: AssociationId, element: ElementReference<'_>, cause: &ErrorCause<'_>) {
+    pub(super) fn refuse(&mut self, association: AssociationId, element: ElementReference<'_>, cause: &ErrorCause<'_>) {
         refuse(&mut self.outbox, association, element, cause);
     }
 
@@ -233,32 +248,6 @@ impl Registrar {
         self.send_asap(association, &Body::HandleResolutionResponse(response).into());
     }
 
-    /// RFC 5352 §3.5: a keep-alive at once, and too many reports are the end. This goes for any element, not only for
-    /// those that the registrar owns.
-    fn unreachable(&mut self, now: Instant, association: AssociationId, element: ElementReference<'_>) {
-        if !self.admits(now, association, Request::Report) {
-            return;
-        }
-        let Some(index) = self.handlespace.find(element.pool_handle, element.identifier) else { return };
-        if self.monitors.get(index).is_none() {
-            self.monitors.insert(index, Monitor::new(None));
-        }
-        let Some(monitor) = self.monitors.get_mut(index) else { return };
-        monitor.reports = monitor.reports.saturating_add(1);
-        let too_many = monitor.reports > self.config.max_bad_pe_report;
-        let is_asked = monitor.asked;
-        self.event(Event::UnreachableReported {
-            pool_handle: element.pool_handle.octets().into(),
-            identifier: element.identifier,
-        });
-        if too_many {
-            self.expel(index, RemovalReason::Reported);
-        } else if !is_asked {
-            // One that has not answered yet need not be asked again (RFC 5353 §6.1, threat 9).
-            self.send_keep_alive(now, index);
-        }
-    }
-
     /// A registration's life has ended (RFC 5352 §2.2.4, §3.2).
     pub(super) fn expired(&mut self, now: Instant, index: ElementIndex) {
         if let Some(monitor) = self.monitors.get_mut(index)
@@ -289,6 +278,7 @@ impl Registrar {
         // Whoever removes an element answers for it: it tells the others, also if another registrar was its home.
         let (pool_handle, identifier) = (self.handlespace.pool_handle(element).octets().into(), element.identifier());
         self.announce_update(UpdateAction::DelPe, index);
+        self.admit_contender(index);
         self.unwatch(index);
         self.handlespace.remove(index);
         self.event(Event::Removed { pool_handle, identifier, reason });
@@ -300,10 +290,11 @@ impl Registrar {
         let previous = self.monitors.get(index).and_then(|monitor| monitor.association);
         if previous != association {
             self.detach(index, previous);
-            if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
-                entry.elements.insert(index);
+            if let Some(association) = association {
+                self.associations.attach(association, index);
             }
         }
+        self.reports.clear(index);
         let confirmed = association.map(|_| Second::at(now));
         let life = self.config.profile.life_from_wire(life);
         let life_in_doubt = matches!(life, Life::InDoubt { .. });
@@ -317,14 +308,16 @@ impl Registrar {
     /// Stops to watch over an element.
     pub(super) fn unwatch(&mut self, index: ElementIndex) {
         let Some(monitor) = self.monitors.remove(index) else { return };
+        self.refuse_contender(index);
         self.detach(index, monitor.association);
+        self.reports.clear(index);
         self.handlespace.set_timer(index, ElementTimer::Expiry, None);
         self.handlespace.set_timer(index, ElementTimer::KeepAlive, None);
     }
 
     fn detach(&mut self, index: ElementIndex, association: Option<AssociationId>) {
-        if let Some(entry) = association.and_then(|association| self.associations.get_mut(association)) {
-            entry.elements.remove(&index);
+        if let Some(association) = association {
+            self.associations.detach(association, index);
         }
     }
 }

@@ -25,17 +25,53 @@ pub(super) struct Association {
     pub(super) standing: Standing,
     /// What it is for: for what this registrar has opened it, or what the endpoint is for that it came in on.
     pub(super) purpose: Purpose,
-    /// The registrar at the other end, once it is known.
-    pub(super) server: Option<ServerIdentifier>,
+    pub(super) speaker: Speaker,
+    /// Whether anything has come from the other end.
+    pub(super) heard: bool,
     pub(super) counts: Counts,
     /// The elements that registered here, or that are to get a keep-alive.
-    pub(super) elements: BTreeSet<ElementIndex>,
+    elements: BTreeSet<ElementIndex>,
+}
+
+/// Who speaks ENRP at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// Nobody that is known.
+    Unknown,
+    /// This registrar's endpoint is there. It has not said anything yet.
+    Expected(ServerIdentifier),
+    /// This registrar says that it is there.
+    Known(ServerIdentifier),
+    /// Somebody says to be this registrar, which lives elsewhere as far as is known.
+    Claims(ServerIdentifier),
 }
 
 impl Association {
+    /// The registrar at the other end, as far as is known.
+    pub(super) const fn server(&self) -> Option<ServerIdentifier> {
+        match self.speaker {
+            Speaker::Expected(server) | Speaker::Known(server) => Some(server),
+            Speaker::Unknown | Speaker::Claims(_) => None,
+        }
+    }
+
+    /// The addresses of the other end.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + Clone + '_ {
+        self.keys.iter().map(|(_, _, address)| *address)
+    }
+
+    /// The address by which is counted what comes from one place.
+    pub(super) fn place(&self) -> Option<IpAddr> {
+        self.addresses().next()
+    }
+
+    pub(super) const fn elements(&self) -> &BTreeSet<ElementIndex> {
+        &self.elements
+    }
+
     /// Whether neither an element nor a registrar is known at the other end.
     pub(super) fn serves_nobody(&self) -> bool {
-        self.elements.is_empty() && self.server.is_none()
+        self.elements.is_empty() && self.server().is_none()
     }
 }
 
@@ -45,6 +81,8 @@ type Key = (Protocol, u16, IpAddr);
 pub(super) struct Associations {
     entries: BTreeMap<AssociationId, Association>,
     by_address: BTreeMap<Key, AssociationId>,
+    /// How many elements there are on associations with an address.
+    elements_at: BTreeMap<IpAddr, usize>,
     names: AssociationNames,
 }
 
@@ -74,7 +112,47 @@ impl Associations {
 
     /// Whether the other end of an association has this address.
     pub(super) fn has_address(&self, association: AssociationId, address: IpAddr) -> bool {
-        self.get(association).is_some_and(|entry| entry.keys.iter().any(|(_, _, own)| *own == address))
+        self.get(association).is_some_and(|entry| entry.addresses().any(|own| own == address))
+    }
+
+    /// An element is spoken with on an association.
+    pub(super) fn attach(&mut self, association: AssociationId, index: ElementIndex) {
+        let Some(entry) = self.entries.get_mut(&association) else { return };
+        if entry.elements.insert(index)
+            && let Some(place) = entry.place()
+        {
+            *self.elements_at.entry(place).or_default() += 1;
+        }
+    }
+
+    /// An element is spoken with there no more.
+    pub(super) fn detach(&mut self, association: AssociationId, index: ElementIndex) {
+        let Some(entry) = self.entries.get_mut(&association) else { return };
+        if entry.elements.remove(&index)
+            && let Some(place) = entry.place()
+        {
+            self.count_off(place, 1);
+        }
+    }
+
+    fn count_off(&mut self, place: IpAddr, elements: usize) {
+        if let Some(count) = self.elements_at.get_mut(&place) {
+            *count = count.saturating_sub(elements);
+            if *count == 0 {
+                self.elements_at.remove(&place);
+            }
+        }
+    }
+
+    /// How many elements there are on associations with an address.
+    pub(super) fn elements_at(&self, place: IpAddr) -> usize {
+        self.elements_at.get(&place).copied().unwrap_or(0)
+    }
+
+    /// Those on which somebody says to be this registrar, which lives elsewhere.
+    pub(super) fn claims_to_be(&self, server: ServerIdentifier) -> Option<AssociationId> {
+        let mut entries = self.entries.iter();
+        entries.find(|(_, entry)| entry.speaker == Speaker::Claims(server)).map(|(association, _)| *association)
     }
 
     /// A new association that is to be opened to `peer`.
@@ -98,7 +176,8 @@ impl Associations {
             keys,
             standing,
             purpose,
-            server: None,
+            speaker: Speaker::Unknown,
+            heard: false,
             counts: Counts::default(),
             elements: BTreeSet::new(),
         };
@@ -134,7 +213,7 @@ impl Associations {
     pub(super) fn to_registrars(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
         // Whoever has come in may be one, once it has said so.
         let leads = |association: &AssociationId, entry: &Association| {
-            entry.server.is_some() || (entry.purpose == Purpose::Enrp && !association.is_accepted())
+            entry.server().is_some() || (entry.purpose == Purpose::Enrp && !association.is_accepted())
         };
         let entries = self.entries.iter().map(|(association, entry)| (*association, entry));
         entries.filter(move |(association, entry)| leads(association, entry))
@@ -157,6 +236,9 @@ impl Associations {
             if self.by_address.get(key) == Some(&association) {
                 self.by_address.remove(key);
             }
+        }
+        if let Some(place) = entry.place() {
+            self.count_off(place, entry.elements.len());
         }
         Some(entry)
     }

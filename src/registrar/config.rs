@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::address_range::AddressRange;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::HandlespaceLimits;
 use crate::profile::Profile;
@@ -24,6 +25,8 @@ pub struct RegistrarConfig {
     pub asap: Vec<EndpointBuf>,
     /// The registrars that it is told about, mentors of its start-up. Default: none.
     pub peers: Vec<EndpointBuf>,
+    /// Who may be a peer beside them. Default: anyone who can reach the ENRP endpoint.
+    pub peer_admission: PeerAdmission,
     /// Whether to announce itself by multicast to elements and users (RFC 5352 §3.6) and to other registrars, and to
     /// look for registrars that do so. Default: no.
     pub announcements: Announcements,
@@ -41,7 +44,8 @@ pub struct RegistrarConfig {
     pub keep_alive_interval: Duration,
     /// How long an element may take to answer. Default 5 s.
     pub keep_alive_timeout: Duration,
-    /// MAX-BAD-PE-REPORT: how many reports that it is unreachable an element survives. Default 3.
+    /// MAX-BAD-PE-REPORT: how many users may report an element as unreachable before it is removed, unless it shows meanwhile
+    /// that it lives. Users at the same address count as one. Default 3.
     pub max_bad_pe_report: u8,
     /// T6-Serverannounce: the time between announcements, of all registrars together. Default 1 s.
     pub t6_serverannounce: Duration,
@@ -60,6 +64,16 @@ pub struct RegistrarConfig {
     pub profile: Profile,
     /// How much it takes.
     pub limits: RegistrarLimits,
+}
+
+/// Who may be a peer. Peers change what users are told, so where anyone can reach the ENRP endpoint, they should be listed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum PeerAdmission {
+    /// Anyone.
+    #[default]
+    Anyone,
+    /// The configured peers, from their IP addresses, and whoever comes from these ranges.
+    Listed(Vec<AddressRange>),
 }
 
 /// Whether a registrar announces itself by multicast.
@@ -131,8 +145,21 @@ pub struct RegistrarLimits {
     pub association_updates: usize,
     /// How many pools all users together are told of, those counted twice that two users want to be told of. Default 10,000.
     pub updates: usize,
-    /// Peers; messages of further ones are not listened to. Default 256.
+    /// Elements that register on one association. As a pool has an element at least, it limits pools as well. Default 1,000.
+    pub association_elements: usize,
+    /// Elements that register from one IP address. Default 20,000.
+    pub address_elements: usize,
+    /// Peers; messages of further ones are not listened to. Places for the configured ones are kept free. Default 256.
     pub peers: usize,
+    /// Peers at one IP address, unless it is a configured peer's. Default 16.
+    pub address_peers: usize,
+    /// Elements of one peer. Default 100,000.
+    pub peer_elements: usize,
+    /// Associations that are being opened to elements at a time, on the word of peers and users, or as theirs were lost. Default 1,000.
+    pub openings: usize,
+    /// The same to one IP address. If so many fail in a row, and none succeeds, nothing is at that address, and the elements that are
+    /// said to be there are removed. Default 16.
+    pub address_openings: usize,
     /// How many elements one ENRP_HANDLE_TABLE_RESPONSE holds. Default 128.
     pub table_response_elements: usize,
     /// Peers that download the handle table at a time; further ones are rejected. Default 64.
@@ -151,7 +178,13 @@ impl Default for RegistrarLimits {
             rates: Rates { registrations: 1_000_000, resolutions: 10_000_000, reports: 10_000 },
             association_updates: 64,
             updates: 10_000,
+            association_elements: 1_000,
+            address_elements: 20_000,
             peers: 256,
+            address_peers: 16,
+            peer_elements: 100_000,
+            openings: 1_000,
+            address_openings: 16,
             table_response_elements: 128,
             downloads: 64,
             elements_per_step: 256,
@@ -169,6 +202,7 @@ impl RegistrarConfig {
             enrp: enrp.into(),
             asap: Vec::new(),
             peers: Vec::new(),
+            peer_admission: PeerAdmission::Anyone,
             announcements: Announcements::Off,
             peer_heartbeat_cycle: Duration::from_secs(30),
             max_time_last_heard: Duration::from_secs(61),

@@ -1,5 +1,7 @@
 //! What a registrar tells its application: what an operator would want to know.
 
+use core::net::IpAddr;
+
 use super::OwnedHandle;
 use crate::wire::{CauseCode, PeIdentifier, PoolHandle, ServerIdentifier};
 
@@ -45,6 +47,13 @@ pub enum RegistrarEvent<'a> {
     PeerFound {
         /// The peer.
         peer: ServerIdentifier,
+    },
+    /// Somebody who wanted to be a peer was turned away. It is told once a second at most.
+    PeerRefused {
+        /// Where it is.
+        address: IpAddr,
+        /// Why.
+        reason: PeerRefusal,
     },
     /// A peer has been silent for too long, or its association is gone; it is asked whether it lives.
     PeerSuspected {
@@ -108,6 +117,20 @@ pub enum RegistrarEvent<'a> {
     ShutDown,
 }
 
+/// Why somebody is no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerRefusal {
+    /// It is not among the peers that [`PeerAdmission`](super::PeerAdmission) lists.
+    NotListed,
+    /// There are as many peers already as may be, in all or at its address.
+    TooMany,
+    /// It has spoken under two identifiers on one association.
+    TwoIdentifiers,
+    /// It speaks under the identifier of a peer that lives elsewhere.
+    Impostor,
+}
+
 /// Why an element has left the handlespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -118,7 +141,7 @@ pub enum RemovalReason {
     Expired,
     /// It does not answer keep-alives, or cannot be reached.
     Unreachable,
-    /// It was reported as unreachable more than MAX-BAD-PE-REPORT times.
+    /// More than MAX-BAD-PE-REPORT users have reported it as unreachable.
     Reported,
 }
 
@@ -131,6 +154,7 @@ pub(super) enum Event {
     Removed { pool_handle: OwnedHandle, identifier: PeIdentifier, reason: RemovalReason },
     UnreachableReported { pool_handle: OwnedHandle, identifier: PeIdentifier },
     PeerFound { peer: ServerIdentifier },
+    PeerRefused { address: IpAddr, reason: PeerRefusal },
     PeerSuspected { peer: ServerIdentifier },
     PeerDead { peer: ServerIdentifier },
     TakeoverInitiated { target: ServerIdentifier },
@@ -161,6 +185,7 @@ impl Event {
                 RegistrarEvent::UnreachableReported { pool_handle: PoolHandle::new(pool_handle), identifier }
             }
             Self::PeerFound { peer } => RegistrarEvent::PeerFound { peer },
+            Self::PeerRefused { address, reason } => RegistrarEvent::PeerRefused { address, reason },
             Self::PeerSuspected { peer } => RegistrarEvent::PeerSuspected { peer },
             Self::PeerDead { peer } => RegistrarEvent::PeerDead { peer },
             Self::TakeoverInitiated { target } => RegistrarEvent::TakeoverInitiated { target },

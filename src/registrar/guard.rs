@@ -7,6 +7,7 @@ use crate::handlespace::ElementIndex;
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::PoolElement;
+use crate::wire::asap::ElementReference;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,20 @@ impl Registrar {
         let limits = &self.config.limits;
         let Some(entry) = self.associations.get_mut(association) else { return false };
         entry.counts.admit(now, request, &limits.association_rates) && self.counts.admit(now, request, &limits.rates)
+    }
+
+    /// Whether an element that is not registered here yet would be one too many for its association, or for the place that this
+    /// comes from.
+    pub(super) fn has_enough_elements(&self, association: AssociationId, element: ElementReference<'_>) -> bool {
+        let Some(entry) = self.associations.get(association) else { return true };
+        let limits = &self.config.limits;
+        let (here, there) =
+            (entry.elements().len(), entry.place().map_or(0, |place| self.associations.elements_at(place)));
+        (here >= limits.association_elements || there >= limits.address_elements)
+            && self
+                .handlespace
+                .find(element.pool_handle, element.identifier)
+                .is_none_or(|index| !entry.elements().contains(&index))
     }
 
     /// RFC 5352 §2.2.1: whether an element's addresses are those of the association that it registers on.

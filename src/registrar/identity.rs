@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use super::Registrar;
-use super::associations::Standing;
 use super::event::Event;
+use super::outbox::Record;
 use super::peers::{ReplyRequired, own_endpoint};
 use super::timers::Timer;
 use crate::handlespace::ElementIndex;
@@ -29,6 +29,10 @@ impl Registrar {
         }
         let Some(other) = own_endpoint(self.identifier, &presence) else { return };
         let (us, them) = (self.config.enrp.as_endpoint(), other.as_endpoint());
+        if !them.addresses.iter().any(|address| self.associations.has_address(association, *address)) {
+            // It is not where it says to be.
+            return;
+        }
         if self.config.enrp.meets(them) {
             self.leads_to_itself(now, association);
         } else if !self.is_serving() || (us.addresses, us.port) < (them.addresses, them.port) {
@@ -64,10 +68,21 @@ impl Registrar {
         self.adopted.extend(ours);
         self.identifier = to;
         self.event(Event::IdentifierChanged { from, to });
-        // There may be two associations with a peer, and either has to know who is at its end.
-        let open = self.associations.to_registrars().filter(|(_, entry)| entry.standing == Standing::Open);
-        for association in open.map(|(association, _)| association).collect::<Vec<_>>() {
-            self.send_presence(association, ServerIdentifier::NONE, ReplyRequired::No);
+        // An association has one identifier at each end, as long as it stands.
+        let old: Vec<_> = self.associations.to_registrars().map(|(association, _)| association).collect();
+        for association in old {
+            self.associations.remove(association);
+            self.outbox.push(Record::Close { association });
+        }
+        for peer in &mut self.configured {
+            peer.association = None;
+        }
+        for peer in self.peers.values_mut() {
+            (peer.association, peer.updates_missed) = (None, true);
+        }
+        self.reconnect(now);
+        for peer in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.reach(peer);
         }
         self.timers.set(Timer::Adopt, now);
     }

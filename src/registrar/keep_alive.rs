@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use super::Registrar;
 use super::associations::{Association, Standing};
 use super::event::RemovalReason;
-use super::monitors::Second;
+use super::monitors::{Dispute, Second};
+use super::openings::Attempt;
 use super::outbox::Record;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::{ElementIndex, ElementTimer};
-use crate::machine::{AssociationId, Purpose};
+use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, ElementReference, EndpointKeepAlive};
@@ -36,25 +37,19 @@ impl Registrar {
                     self.keep_alive_now(index, association);
                 }
             }
-            (None, Some(remote)) => {
-                let association = self.associations.open(Purpose::Asap, remote.clone());
-                self.outbox.push(Record::Open { association, purpose: Purpose::Asap, remote });
-                self.attach(index, association);
-            }
+            (None, Some(remote)) => self.open_to_element(index, remote),
             // Nowhere to ask: the time-out ends it.
             (None, None) => {}
         }
     }
 
-    fn attach(&mut self, index: ElementIndex, association: AssociationId) {
+    pub(super) fn attach(&mut self, index: ElementIndex, association: AssociationId) {
         if let Some(monitor) = self.monitors.get_mut(index)
             && monitor.association.replace(association) != Some(association)
         {
             monitor.confirmed = None;
         }
-        if let Some(entry) = self.associations.get_mut(association) {
-            entry.elements.insert(index);
-        }
+        self.associations.attach(association, index);
     }
 
     fn keep_alive_now(&mut self, index: ElementIndex, association: AssociationId) {
@@ -73,7 +68,7 @@ impl Registrar {
     /// An association is open: the keep-alives that waited for it go out.
     pub(super) fn keep_alive_opened(&mut self, association: AssociationId) {
         let Some(entry) = self.associations.get(association) else { return };
-        let elements: Vec<_> = entry.elements.iter().copied().collect();
+        let elements: Vec<_> = entry.elements().iter().copied().collect();
         for index in elements {
             self.keep_alive_now(index, association);
         }
@@ -87,19 +82,27 @@ impl Registrar {
         if monitor.association != Some(association) {
             return;
         }
-        if monitor.home_unknown {
+        if monitor.home_unknown || monitor.confirmed.is_some() {
             monitor.confirmed = Some(Second::at(now));
         }
-        monitor.home_unknown = false;
-        monitor.asked = false;
+        (monitor.home_unknown, monitor.asked, monitor.refusals) = (false, false, 0);
+        let dispute = monitor.dispute;
+        self.reports.clear(index);
+        self.refuse_contender(index);
         if self.owns(index) {
+            if dispute != Dispute::None {
+                self.object(now, index);
+            }
             let next = self.random.around(self.config.keep_alive_interval);
             self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));
         } else if is_courted {
             self.moved_in(now, index, association);
-        } else {
-            self.handlespace.set_timer(index, ElementTimer::KeepAlive, None);
+        } else if dispute != Dispute::None {
+            let until = now + self.config.max_time_no_response;
+            self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(until));
             self.release(index, association);
+        } else {
+            self.leave_alone(index);
         }
     }
 
@@ -114,10 +117,10 @@ impl Registrar {
         if let Some(monitor) = self.monitors.get_mut(index) {
             monitor.association = None;
         }
-        let Some(entry) = self.associations.get_mut(association) else { return };
-        entry.elements.remove(&index);
-        if !association.is_accepted() && entry.serves_nobody() {
+        self.associations.detach(association, index);
+        if !association.is_accepted() && self.associations.get(association).is_some_and(Association::serves_nobody) {
             self.associations.remove(association);
+            self.attempt_ended(association, Attempt::GivenUp);
             self.outbox.push(Record::Close { association });
         }
     }
@@ -134,6 +137,16 @@ impl Registrar {
     /// removed.
     pub(super) fn keep_alive_due(&mut self, now: Instant, index: ElementIndex) {
         let Some(monitor) = self.monitors.get(index) else { return };
+        if monitor.waiting {
+            // It has not been asked yet.
+            let until = now + self.config.keep_alive_timeout;
+            self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(until));
+            return;
+        }
+        if !monitor.asked && !self.owns(index) {
+            self.nobody_objects(now, index);
+            return;
+        }
         if !monitor.asked {
             self.send_keep_alive(now, index);
             return;
@@ -145,6 +158,9 @@ impl Registrar {
         if self.is_courted(index) {
             // Whether it lives is for its home to say.
             self.leave_alone(index);
+            return;
+        }
+        if self.owns(index) && self.concede(now, index) {
             return;
         }
         self.expel(index, RemovalReason::Unreachable);
@@ -159,37 +175,39 @@ impl Registrar {
             && self.associations.get(association).is_some_and(Association::serves_nobody)
         {
             self.associations.remove(association);
+            self.attempt_ended(association, Attempt::GivenUp);
             self.outbox.push(Record::Abort { association });
         }
     }
 
     /// An association with elements has ended, or could not be opened. In the first case they may still live, and are
     /// asked over a new one; in the second they are unreachable.
-    pub(super) fn elements_ended(&mut self, now: Instant, ended: Association, aborted: bool) {
+    pub(super) fn elements_ended(&mut self, now: Instant, ended: &Association) {
         let never_open = ended.standing == Standing::Opening;
-        for index in ended.elements {
+        for index in ended.elements().iter().copied() {
             if self.is_courted(index) {
                 self.unwatch(index);
                 continue;
             }
-            if let Some(monitor) = self.monitors.get_mut(index) {
-                (monitor.association, monitor.confirmed) = (None, None);
-                let (asked, claimed_by) = (monitor.asked, monitor.claimed_by);
-                if self.owns(index)
-                    && let Some(peer) = self.peers.get_mut(&claimed_by)
-                {
-                    // What the peer has said of it was not kept.
-                    peer.updates_missed = true;
-                    self.unwatch(index);
-                    self.handlespace.set_home(index, claimed_by);
-                    continue;
-                }
-                if never_open && aborted {
-                    self.remove_element(index, RemovalReason::Unreachable);
-                } else if self.owns(index) || asked {
-                    self.send_keep_alive(now, index);
-                }
+            let Some(monitor) = self.monitors.get_mut(index) else { continue };
+            (monitor.association, monitor.confirmed) = (None, None);
+            let was_asked = monitor.asked;
+            if !ended.heard && !never_open {
+                monitor.refusals = monitor.refusals.saturating_add(1);
+            }
+            let is_refused = monitor.refusals >= MAX_REFUSALS;
+            if self.owns(index) && self.concede(now, index) {
+                continue;
+            }
+            if never_open {
+                self.remove_element(index, RemovalReason::Unreachable);
+            } else if (self.owns(index) || was_asked) && !is_refused {
+                self.send_keep_alive(now, index);
             }
         }
     }
 }
+
+/// After so many associations that an element has ended without a word, no further one is opened, and the time for its answer
+/// runs out.
+const MAX_REFUSALS: u8 = 3;

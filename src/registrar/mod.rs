@@ -4,18 +4,24 @@
 //! One file an affair: requests of elements and users and who may have them, what users are told by itself, keep-alives, peers,
 //! announcements, identifiers, start-up, synchronization, takeover, the orderly end.
 
+mod admission;
 mod announce;
 mod asap;
 mod associations;
+mod claims;
 mod config;
+mod contenders;
 mod event;
 mod guard;
 mod identity;
 mod keep_alive;
+mod liveness;
 mod monitors;
+mod openings;
 mod outbox;
 mod peers;
 mod reconfigure;
+mod reports;
 mod shutdown;
 mod stall;
 mod startup;
@@ -28,23 +34,29 @@ mod updates;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::config::{AddressCheck, Announcements, Rates, RegistrarConfig, RegistrarLimits, TakeoverSuggestions};
-pub use self::event::{RegistrarEvent, RemovalReason};
+pub use self::config::{
+    AddressCheck, Announcements, PeerAdmission, Rates, RegistrarConfig, RegistrarLimits, TakeoverSuggestions,
+};
+pub use self::event::{PeerRefusal, RegistrarEvent, RemovalReason};
 
-use self::associations::Associations;
+use self::admission::LastRefusal;
+use self::associations::{Associations, Standing};
+use self::contenders::Contenders;
 use self::event::Event;
 use self::guard::Counts;
 use self::monitors::Monitors;
+use self::openings::{Attempt, Openings};
 use self::outbox::{Outbox, Record};
 use self::peers::{ConfiguredPeer, Peer};
 use self::reconfigure::handlespace_limits;
+use self::reports::Reports;
 use self::stall::Stall;
 use self::startup::{HeardMeanwhile, Phase};
 use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
 use self::updates::Updates;
 use crate::handlespace::{ElementIndex, ElementTimer, Handlespace};
-use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup, Purpose};
+use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup, Purpose};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::{PayloadProtocol, ServerIdentifier};
@@ -91,7 +103,10 @@ pub struct Registrar {
     handlespace: Handlespace,
     /// The elements that this registrar owns or asks, and how they are.
     monitors: Monitors,
+    reports: Reports,
+    contenders: Contenders,
     associations: Associations,
+    openings: Openings,
     /// What all associations together have asked for.
     counts: Counts,
     configured: alloc::vec::Vec<ConfiguredPeer>,
@@ -106,6 +121,7 @@ pub struct Registrar {
     adopted: VecDeque<ElementIndex>,
     /// When it has changed its identifier last, as another registrar had the same.
     identifier_changed: Option<Instant>,
+    last_refusal: LastRefusal,
     updates: Updates,
     timers: Timers,
     stall: Stall,
@@ -135,7 +151,10 @@ impl Registrar {
             phase: Phase::Starting,
             handlespace,
             monitors: Monitors::default(),
+            reports: Reports::default(),
+            contenders: Contenders::default(),
             associations: Associations::default(),
+            openings: Openings::default(),
             counts: Counts::default(),
             configured,
             peers: BTreeMap::new(),
@@ -144,6 +163,7 @@ impl Registrar {
             heard_meanwhile: HeardMeanwhile::default(),
             adopted: VecDeque::new(),
             identifier_changed: None,
+            last_refusal: LastRefusal::default(),
             updates: Updates::default(),
             timers,
             stall: Stall::NONE,
@@ -186,13 +206,16 @@ impl Registrar {
         self.outbox.push(Record::Event(event));
     }
 
-    fn accepted(&mut self, association: AssociationId, purpose: Purpose, peer: crate::Endpoint<'_>) {
+    fn accepted(&mut self, now: Instant, association: AssociationId, purpose: Purpose, peer: crate::Endpoint<'_>) {
         let is_leaving = matches!(self.phase, Phase::Leaving { .. } | Phase::Gone);
         if is_leaving || self.associations.len() >= self.config.limits.associations {
             self.outbox.push(Record::Abort { association });
             return;
         }
         self.associations.accepted(association, purpose, peer);
+        if purpose == Purpose::Enrp && !self.may_be_peer(peer) {
+            self.refuse_peer(now, association, PeerRefusal::NotListed);
+        }
     }
 
     fn opened(&mut self, now: Instant, association: AssociationId, peer: crate::Endpoint<'_>) {
@@ -200,21 +223,25 @@ impl Registrar {
             self.outbox.push(Record::Abort { association });
             return;
         }
+        self.attempt_ended(association, Attempt::Succeeded);
         self.enrp_opened(now, association);
         self.keep_alive_opened(association);
     }
 
-    fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
+    fn ended(&mut self, now: Instant, association: AssociationId) {
         let Some(ended) = self.associations.remove(association) else { return };
+        if ended.standing == Standing::Opening {
+            self.attempt_ended(association, Attempt::Failed);
+        }
         self.updates_ended(association);
         self.enrp_ended(now, association, &ended);
-        self.elements_ended(now, ended, reason.is_none());
+        self.elements_ended(now, &ended);
     }
 
     /// This registrar ends an association at once, and does without it.
     fn abort(&mut self, now: Instant, association: AssociationId) {
         self.outbox.push(Record::Abort { association });
-        self.ended(now, association, None);
+        self.ended(now, association);
     }
 
     fn run_timers(&mut self, now: Instant) {
@@ -227,7 +254,7 @@ impl Registrar {
                 Timer::Heartbeat => self.heartbeat(now),
                 Timer::Announce => self.announce(now),
                 Timer::PeerSilent(peer) => self.suspect(now, peer),
-                Timer::PeerNoResponse(peer) if self.is_behind(now) => self.ask_peer_again(now, peer),
+                Timer::PeerNoResponse(peer) if self.is_behind(now) => self.ask_whether_alive(now, peer),
                 Timer::PeerNoResponse(peer) => self.peer_dead(now, peer),
                 Timer::PeerNotActive(peer) => self.peer_not_taken_over(now, peer),
                 Timer::Sync(peer) => self.end_audit(now, peer),
@@ -236,8 +263,8 @@ impl Registrar {
                 Timer::TakeoverAcks(target) => self.takeover_acks_timeout(now, target),
                 Timer::Claim(target) => self.claim(now, target),
                 Timer::Adopt => self.adopt(now),
-                // They are told after each input.
-                Timer::Updates => {}
+                // They have their turn after each input.
+                Timer::Updates | Timer::Openings => {}
                 Timer::Leave => self.leave(now),
             }
         }
@@ -261,9 +288,11 @@ impl Machine for Registrar {
         match input {
             Input::Timeout => {}
             Input::Opened { association, peer } => self.opened(now, association, peer),
-            Input::Accepted { association, purpose, peer } => self.accepted(association, purpose, peer),
-            Input::OpenFailed { association } => self.ended(now, association, None),
-            Input::Closed { association, reason } => self.ended(now, association, Some(reason)),
+            Input::Accepted { association, purpose, peer } => {
+                self.accepted(now, association, purpose, peer);
+            }
+            Input::OpenFailed { association } => self.ended(now, association),
+            Input::Closed { association, .. } => self.ended(now, association),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.asap_message(now, association, octets);
             }
@@ -276,6 +305,8 @@ impl Machine for Registrar {
             Input::Message { .. } | Input::Datagram { .. } => {}
         }
         self.run_timers(now);
+        self.register_contenders(now);
+        self.go_on_opening(now);
         self.tell_updates(now);
     }
 

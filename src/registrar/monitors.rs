@@ -15,31 +15,60 @@ use crate::wire::ServerIdentifier;
 pub(super) struct Monitor {
     /// Where the element was heard last, or is going to be asked.
     pub(super) association: Option<AssociationId>,
-    /// How often it was reported as unreachable since its registration.
-    pub(super) reports: u8,
     /// Whether the element still has to learn that this registrar is its home: keep-alives carry the H flag.
     pub(super) home_unknown: bool,
     /// Whether it was sent a keep-alive that it has not answered yet.
     pub(super) asked: bool,
+    /// Whether it waits for an association to be opened to it.
+    pub(super) waiting: bool,
+    /// How many associations to it have ended before it has said anything.
+    pub(super) refusals: u8,
     /// Whether its life may be a thousand times longer, and it is only asked when the life seems to end.
     pub(super) life_in_doubt: bool,
     /// When it has said last, on this very association, that this registrar is its home, by its registration or by its
     /// answer to the H flag. An element that leaves ends the association, but goes on to answer keep-alives.
     pub(super) confirmed: Option<Second>,
-    /// A peer that says to be its home, while the element itself has confirmed that this registrar is.
-    pub(super) claimed_by: ServerIdentifier,
+    pub(super) dispute: Dispute,
+    /// When its home has objected last to another's claim.
+    pub(super) objected: Option<Second>,
+    /// A peer that it was offered to.
+    pub(super) offered_to: ServerIdentifier,
 }
 
 impl Monitor {
     pub(super) const fn new(association: Option<AssociationId>) -> Self {
         Self {
             association,
-            reports: 0,
             home_unknown: false,
             asked: false,
+            waiting: false,
+            refusals: 0,
             life_in_doubt: false,
             confirmed: None,
-            claimed_by: ServerIdentifier::NONE,
+            dispute: Dispute::None,
+            objected: None,
+            offered_to: ServerIdentifier::NONE,
+        }
+    }
+}
+
+/// Whether two registrars say to be an element's home, and both live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dispute {
+    /// They do not.
+    None,
+    /// This one says so. The element has another home until that one agrees, or does not object.
+    ClaimedBy(ServerIdentifier),
+    /// It has come from this one lately, which may object yet. Its new home may say already that it is gone.
+    CameFrom { home: ServerIdentifier, gone: bool },
+}
+
+impl Dispute {
+    /// Who claims the element.
+    pub(super) const fn claimant(self) -> Option<ServerIdentifier> {
+        match self {
+            Self::ClaimedBy(by) => Some(by),
+            Self::None | Self::CameFrom { .. } => None,
         }
     }
 }
@@ -74,6 +103,14 @@ impl Monitors {
 
     pub(super) fn get_mut(&mut self, index: ElementIndex) -> Option<&mut Monitor> {
         self.list.get_mut(index.number())?.as_mut()
+    }
+
+    /// Whether a peer says to be the home of elements that others may have a say on.
+    pub(super) fn are_claimed_by(&self, peer: ServerIdentifier) -> bool {
+        self.list
+            .iter()
+            .flatten()
+            .any(|monitor| monitor.dispute == Dispute::ClaimedBy(peer) && monitor.confirmed.is_none())
     }
 
     pub(super) fn insert(&mut self, index: ElementIndex, monitor: Monitor) {

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::Registrar;
-use super::associations::{Association, Standing};
+use super::admission::Sender;
+use super::associations::{Association, Speaker};
 use super::event::Event;
 use super::outbox::{Outbox, Record};
 use super::sync::Download;
@@ -49,6 +50,11 @@ pub(super) struct Peer {
     pub(super) endpoint: Option<EndpointBuf>,
     pub(super) association: Option<AssociationId>,
     pub(super) status: Status,
+    /// Whether it has not answered when it was asked last, or cannot be reached: what it has said before does not count against
+    /// others any more.
+    pub(super) silent: bool,
+    /// What is known of its takeover by another registrar.
+    pub(super) succession: Succession,
     /// How far the peer's download of the handle table has come.
     pub(super) download: Option<Download>,
     /// Whether its association was lost, and with it maybe news of its elements.
@@ -63,12 +69,43 @@ pub(super) struct Peer {
     pub(super) contrary: u8,
 }
 
+/// How far another registrar's takeover of a peer has come (RFC 5353 §3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Succession {
+    /// Nobody takes it over.
+    None,
+    /// This one has sent ENRP_INIT_TAKEOVER.
+    Announced(ServerIdentifier),
+    /// It has sent ENRP_TAKEOVER_SERVER as well.
+    Declared(ServerIdentifier),
+}
+
 impl Peer {
-    const fn new() -> Self {
+    /// It has shown that it lives.
+    pub(super) const fn revive(&mut self) {
+        (self.status, self.silent, self.succession) = (Status::Active, false, Succession::None);
+    }
+
+    /// Who has taken it over, but for its own silence, which is not certain yet.
+    pub(super) const fn successor(&self) -> Option<ServerIdentifier> {
+        match self.succession {
+            Succession::Declared(successor) => Some(successor),
+            Succession::None | Succession::Announced(_) => None,
+        }
+    }
+
+    /// Whether it is taken over by this one.
+    pub(super) fn succeeds(&self, by: ServerIdentifier) -> bool {
+        matches!(self.succession, Succession::Announced(other) | Succession::Declared(other) if other == by)
+    }
+
+    pub(super) const fn new() -> Self {
         Self {
             endpoint: None,
             association: None,
             status: Status::Active,
+            silent: false,
+            succession: Succession::None,
             download: None,
             updates_missed: false,
             audit_after: Instant::ZERO,
@@ -87,13 +124,14 @@ pub(super) fn own_endpoint(sender: ServerIdentifier, presence: &Presence<'_>) ->
 
 impl Registrar {
     pub(super) fn enrp_message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
-        let Some(entry) = self.associations.get(association) else { return };
+        let Some(entry) = self.associations.get_mut(association) else { return };
+        entry.heard = true;
         if entry.purpose != Purpose::Enrp {
             // Elements and users have no say among registrars.
             self.abort(now, association);
             return;
         }
-        let receiver = entry.server.unwrap_or(ServerIdentifier::NONE);
+        let receiver = entry.server().unwrap_or(ServerIdentifier::NONE);
         let decoded = match Message::decode(octets) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -114,8 +152,10 @@ impl Registrar {
             self.namesake(now, association, &message);
             return;
         }
-        if !self.heard(now, association, message.sender) {
-            return;
+        match self.heard(now, association, message.sender) {
+            Sender::Peer => {}
+            Sender::Unproven => return self.unproven(association, &message),
+            Sender::Nobody => return,
         }
         self.report_unrecognized(association, &message, &decoded.unrecognized);
         let sender = message.sender;
@@ -125,7 +165,7 @@ impl Registrar {
                 self.handle_table_request(now, association, sender, own_children_only);
             }
             Body::HandleTableResponse(response) => self.handle_table_response(now, sender, &response),
-            Body::HandleUpdate(update) => self.handle_update(now, &update),
+            Body::HandleUpdate(update) => self.handle_update(now, sender, &update),
             Body::ListRequest => self.list_request(association, sender),
             Body::ListResponse(response) => self.list_response(now, association, &response),
             Body::InitTakeover(target) => self.init_takeover(now, sender, target),
@@ -157,41 +197,6 @@ impl Registrar {
         send(&mut self.outbox, association, &message);
     }
 
-    /// A message of a peer has come: the peer lives (RFC 5353 §3.4.1, §3.4.3). False if it is one too many.
-    fn heard(&mut self, now: Instant, association: AssociationId, sender: ServerIdentifier) -> bool {
-        let known = self.peers.contains_key(&sender);
-        if !known && self.peers.len() >= self.config.limits.peers {
-            return false;
-        }
-        let before = self.associations.get_mut(association).and_then(|entry| entry.server.replace(sender));
-        if let Some(peer) = before.filter(|before| *before != sender).and_then(|before| self.peers.get_mut(&before))
-            && peer.association == Some(association)
-        {
-            // Another one speaks here now.
-            peer.association = None;
-        }
-        let peer = self.peers.entry(sender).or_insert(Peer::new());
-        if !peer.association.is_some_and(|association| self.associations.is_open(association)) {
-            peer.association = Some(association);
-        }
-        peer.status = Status::Active;
-        self.timers.set(Timer::PeerSilent(sender), now + self.config.max_time_last_heard);
-        self.timers.stop(Timer::PeerNoResponse(sender));
-        self.timers.stop(Timer::PeerNotActive(sender));
-        if self.takeovers.contains_key(&sender) {
-            self.abort_takeover(sender);
-        }
-        if !known {
-            self.event(Event::PeerFound { peer: sender });
-            // RFC 5353 §3.4.1: the new peer is made to tell all about itself.
-            self.send_presence(association, sender, ReplyRequired::Yes);
-        }
-        if self.configured.is_empty() {
-            self.mentor_found(now, association);
-        }
-        true
-    }
-
     fn presence(
         &mut self,
         now: Instant,
@@ -207,6 +212,7 @@ impl Registrar {
                 peer.endpoint = EndpointBuf::from_transport(&information.transport);
             }
         }
+        self.supersede(now, association, sender);
         if presence.reply_required {
             self.send_presence(association, sender, ReplyRequired::No);
         }
@@ -301,7 +307,7 @@ impl Registrar {
             };
             // Two that have both heard of the other's takeover know each other no more, though both live: there may be
             // an association left of two that were opened at the same time.
-            let server = self.associations.get(association).and_then(|entry| entry.server);
+            let server = self.associations.get(association).and_then(Association::server);
             if self.associations.is_open(association) && server.is_none_or(|server| !self.peers.contains_key(&server)) {
                 self.send_presence(association, server.unwrap_or(ServerIdentifier::NONE), ReplyRequired::Yes);
             }
@@ -326,7 +332,13 @@ impl Registrar {
             }
             return;
         }
-        if !identifier.is_some() || self.peers.len() >= self.config.limits.peers {
+        let Some(known) = &endpoint else { return };
+        let addresses = known.as_endpoint().addresses.iter().copied();
+        let is_new = !self.peers.contains_key(&identifier);
+        if !identifier.is_some()
+            || !self.may_be_peer(known.as_endpoint())
+            || (is_new && !self.has_room_for_peer(addresses))
+        {
             return;
         }
         let peer = self.peers.entry(identifier).or_insert(Peer::new());
@@ -336,7 +348,7 @@ impl Registrar {
     }
 
     /// Sees to it that there is an association with a peer, and returns it if it is open.
-    fn reach(&mut self, identifier: ServerIdentifier) -> Option<AssociationId> {
+    pub(super) fn reach(&mut self, identifier: ServerIdentifier) -> Option<AssociationId> {
         let peer = self.peers.get(&identifier)?;
         if let Some(association) = peer.association.filter(|association| self.associations.get(*association).is_some())
         {
@@ -348,11 +360,12 @@ impl Registrar {
             None => self.open_enrp(remote),
         };
         let entry = self.associations.get_mut(association)?;
-        if entry.server.is_some_and(|server| server != identifier) {
+        match entry.speaker {
+            Speaker::Unknown => entry.speaker = Speaker::Expected(identifier),
+            Speaker::Expected(server) | Speaker::Known(server) if server == identifier => {}
             // Another registrar is where this one was.
-            return None;
+            _ => return None,
         }
-        entry.server = Some(identifier);
         if let Some(peer) = self.peers.get_mut(&identifier) {
             peer.association = Some(association);
         }
@@ -364,89 +377,9 @@ impl Registrar {
         let Some(entry) = self.associations.get(association).filter(|entry| entry.purpose == Purpose::Enrp) else {
             return;
         };
-        let server = entry.server.unwrap_or(ServerIdentifier::NONE);
+        let server = entry.server().unwrap_or(ServerIdentifier::NONE);
         self.send_presence(association, server, ReplyRequired::Yes);
         self.mentor_found(now, association);
-    }
-
-    /// An association has ended; maybe it led to a peer.
-    pub(super) fn enrp_ended(&mut self, now: Instant, association: AssociationId, ended: &Association) {
-        for peer in &mut self.configured {
-            if peer.association == Some(association) {
-                peer.association = None;
-            }
-        }
-        self.timers.stop(Timer::Discovery(association));
-        self.mentor_lost(now, association);
-        let Some(identifier) = ended.server else { return };
-        let Some(peer) = self.peers.get_mut(&identifier) else { return };
-        peer.updates_missed = true;
-        if peer.association != Some(association) {
-            return;
-        }
-        peer.association = None;
-        match (peer.status, ended.standing) {
-            // RFC 5353 §3.4.3: the send fails.
-            (Status::Suspected, Standing::Opening) => self.peer_dead(now, identifier),
-            // It has only read here, and told of nothing: there is nobody to ask, and nothing to take over.
-            (Status::Active, _)
-                if peer.endpoint.is_none() && self.handlespace.owned_by(identifier).next().is_none() =>
-            {
-                self.forget_peer(identifier);
-            }
-            (Status::Active, _) => self.suspect(now, identifier),
-            _ => {}
-        }
-    }
-
-    /// RFC 5353 §3.4.3: a peer has not been heard for MAX-TIME-LAST-HEARD, or its association is gone; it is asked
-    /// whether it lives.
-    pub(super) fn suspect(&mut self, now: Instant, identifier: ServerIdentifier) {
-        let Some(peer) = self.peers.get_mut(&identifier) else { return };
-        if peer.status != Status::Active {
-            return;
-        }
-        peer.status = Status::Suspected;
-        self.timers.stop(Timer::PeerSilent(identifier));
-        self.timers.set(Timer::PeerNoResponse(identifier), now + self.config.max_time_no_response);
-        self.event(Event::PeerSuspected { peer: identifier });
-        // If the association has to be opened first, the question follows then.
-        if let Some(association) = self.reach(identifier) {
-            self.send_presence(association, identifier, ReplyRequired::Yes);
-        }
-    }
-
-    /// RFC 5353 §3.4.3: a peer has not answered within MAX-TIME-NO-RESPONSE, or cannot be reached.
-    pub(super) fn peer_dead(&mut self, now: Instant, identifier: ServerIdentifier) {
-        self.timers.stop(Timer::PeerNoResponse(identifier));
-        self.event(Event::PeerDead { peer: identifier });
-        if self.is_serving() {
-            self.initiate_takeover(now, identifier);
-            self.excuse(now, identifier);
-        } else {
-            self.forget_peer(identifier);
-        }
-    }
-
-    /// Takes a peer off the list.
-    pub(super) fn forget_peer(&mut self, identifier: ServerIdentifier) {
-        let Some(peer) = self.peers.remove(&identifier) else { return };
-        for timer in [
-            Timer::PeerSilent(identifier),
-            Timer::PeerNoResponse(identifier),
-            Timer::PeerNotActive(identifier),
-            Timer::Sync(identifier),
-            Timer::Download(identifier),
-        ] {
-            self.timers.stop(timer);
-        }
-        // Another registrar may speak there by now.
-        if let Some(association) = peer.association
-            && self.associations.get(association).is_some_and(|entry| entry.server == Some(identifier))
-        {
-            self.associations.remove(association);
-            self.outbox.push(Record::Abort { association });
-        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Registrar {
         for association in &clients {
             let Some(ended) = self.associations.remove(*association) else { continue };
             self.updates_ended(*association);
-            for index in ended.elements {
+            for index in ended.elements().iter().copied() {
                 // It is no longer asked whether it lives: it is told to go.
                 self.unwatch(index);
             }

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Registrar;
-use super::peers::Status;
 use super::startup::Phase;
 use crate::handlespace::{ElementIndex, ElementTimer};
 use crate::time::Instant;
@@ -76,13 +75,5 @@ impl Registrar {
     /// An element whose life is over may have registered again.
     pub(super) fn postpone_expiry(&mut self, index: ElementIndex) {
         self.handlespace.set_timer(index, ElementTimer::Expiry, Some(self.stall.verdicts_from));
-    }
-
-    /// A peer that has not answered gets another chance.
-    pub(super) fn ask_peer_again(&mut self, now: Instant, identifier: ServerIdentifier) {
-        if let Some(peer) = self.peers.get_mut(&identifier) {
-            peer.status = Status::Active;
-        }
-        self.suspect(now, identifier);
     }
 }

@@ -4,7 +4,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::associations::Standing;
+use super::associations::{Association, Standing};
 use super::config::Announcements;
 use super::event::Event;
 use super::peers::{Peer, ReplyRequired, Status, send};
@@ -105,7 +105,7 @@ impl Registrar {
     }
 
     fn server_at(&self, association: AssociationId) -> ServerIdentifier {
-        self.associations.get(association).and_then(|entry| entry.server).unwrap_or(ServerIdentifier::NONE)
+        self.associations.get(association).and_then(Association::server).unwrap_or(ServerIdentifier::NONE)
     }
 
     /// The mentor's list. It initializes the peer list.
@@ -118,8 +118,14 @@ impl Registrar {
             self.refused(now, association, refusals);
             return;
         }
+        let identifier = self.identifier;
         for server in &response.servers {
             self.learn_peer(now, server.identifier, EndpointBuf::from_transport(&server.transport));
+        }
+        if self.identifier != identifier {
+            // All begins anew under another identifier, on other associations.
+            self.find_mentor(now, refusals);
+            return;
         }
         self.phase = Phase::Downloading { mentor, refusals };
         self.request_table(now, mentor);

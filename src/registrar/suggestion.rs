@@ -47,6 +47,9 @@ impl Registrar {
                 peer.offered = peer.offered.saturating_add(1);
                 peer.offers_end = now + self.config.max_time_no_response;
             }
+            if let Some(monitor) = self.monitors.get_mut(index) {
+                monitor.offered_to = identifier;
+            }
             self.tell_update(UpdateAction::AddPe, index, Some(identifier));
         }
     }

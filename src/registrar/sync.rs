@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use super::Registrar;
 use super::event::Event;
-use super::monitors::Second;
 use super::peers::send;
 use super::startup::Phase;
 use super::timers::Timer;
@@ -50,51 +49,8 @@ impl Registrar {
         }
     }
 
-    /// RFC 5353 §3.3.1, §3.3.2, as a peer.
-    pub(super) fn handle_update(&mut self, now: Instant, update: &HandleUpdate<'_>) {
-        let element = &update.pool_element;
-        if !self.is_serving() {
-            self.heard_meanwhile.note(update.pool_handle, element.identifier);
-        }
-        let known = self.handlespace.find(update.pool_handle, element.identifier);
-        match update.action {
-            UpdateAction::AddPe => {
-                // What is said to be ours comes from us.
-                if element.home == self.identifier {
-                    return;
-                }
-                let ours = known.filter(|index| self.owns(*index));
-                let is_recent = |at: Second| at.is_within(self.config.max_time_no_response, now);
-                match ours.and_then(|index| self.monitors.get_mut(index)) {
-                    // The element has gone to both. Soon it ends one of the associations.
-                    Some(monitor) if monitor.confirmed.is_some_and(is_recent) => monitor.claimed_by = element.home,
-                    _ => self.absorb(update.pool_handle, element),
-                }
-                if ours.is_some() {
-                    self.offer_taken(element.home);
-                }
-                if update.takeover_suggested
-                    && let Some(index) = self.handlespace.find(update.pool_handle, element.identifier)
-                {
-                    self.takeover_suggested(now, element.home, index);
-                }
-            }
-            UpdateAction::DelPe => {
-                let Some(index) = known else { return };
-                if self.owns(index) {
-                    // The home has the last word. Either the sender does not know yet that the element has come here, or
-                    // it was told too often that it cannot be reached.
-                    self.send_keep_alive(now, index);
-                } else {
-                    self.unwatch(index);
-                    self.handlespace.remove(index);
-                }
-            }
-        }
-    }
-
     /// Takes over what a peer says of an element that is not ours, or no longer.
-    fn absorb(&mut self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) {
+    pub(super) fn absorb(&mut self, pool_handle: PoolHandle<'_>, element: &PoolElement<'_>) {
         // What there is no room for is left out; the RFC has no word for it.
         if let Ok((index, _)) = self.handlespace.adopt(pool_handle, element) {
             self.leave_alone(index);
@@ -249,23 +205,28 @@ impl Registrar {
         }
         for (pool_handle, element) in response.pool_entries.iter() {
             if element.home == peer && self.may_take(pool_handle, &element) {
-                self.absorb(pool_handle, &element);
+                self.claimed(now, peer, pool_handle, &element);
             }
         }
         if response.more_to_send {
             self.request_own_children(now, peer);
             return;
         }
+        // What it claims and others may object to is fetched again.
+        let awaits_objection = self.monitors.are_claimed_by(peer);
         let gone: Vec<ElementIndex> = self
             .handlespace
             .owned_by(peer)
             .filter(|index| self.handlespace.element(*index).is_some_and(|element| element.is_marked()))
             .collect();
         for index in gone {
-            self.handlespace.remove(index);
+            // It may have another home by now, which has said so.
+            if !self.concede(now, index) {
+                self.remove_quietly(index);
+            }
         }
         if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.updates_missed = false;
+            peer.updates_missed = awaits_objection;
         }
         self.end_audit(now, peer);
         self.event(Event::Synchronized { peer });

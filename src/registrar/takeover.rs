@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::Registrar;
 use super::event::Event;
-use super::peers::Status;
+use super::monitors::Dispute;
+use super::peers::{Status, Succession};
 use super::timers::Timer;
 use crate::handlespace::ElementIndex;
 use crate::time::Instant;
@@ -56,11 +57,12 @@ impl Registrar {
         }
         // 3.
         if let Some(peer) = self.peers.get_mut(&target) {
-            peer.status = Status::NotActive;
+            (peer.status, peer.succession) = (Status::NotActive, Succession::Announced(sender));
             self.timers.stop(Timer::PeerSilent(target));
-            self.timers.stop(Timer::PeerNoResponse(target));
             // Should the initiator die before it is done, somebody has to notice.
             self.timers.set(Timer::PeerNotActive(target), now + self.config.max_time_last_heard);
+            // The initiator may be wrong, or lie. What the target says itself ends the takeover at any point.
+            self.ask_whether_alive(now, target);
         }
         self.send_to_peer(sender, Body::InitTakeoverAck(target));
     }
@@ -139,20 +141,44 @@ impl Registrar {
 
     /// RFC 5353 §3.5.2, as a peer of the initiator.
     pub(super) fn takeover_server(&mut self, now: Instant, sender: ServerIdentifier, target: ServerIdentifier) {
-        self.abort_takeover(target);
         if target == self.identifier {
-            // The others were wrong. What the initiator has claimed is its own until the elements register again.
+            // The initiator is wrong. Those of this registrar's elements that have taken it for their home by then leave this one,
+            // and it claims them.
             self.announce_presence();
-        } else {
-            self.forget_peer(target);
-            self.excuse(now, target);
+            return;
         }
+        match self.peers.get_mut(&target) {
+            // It is not a peer that could be asked.
+            None => self.taken_over_by(now, sender, target),
+            Some(peer) if !peer.succeeds(sender) => {
+                // It has not been said before that it is to be taken over. Whether it lives has to be seen first.
+                if peer.status == Status::Active {
+                    self.suspect(now, target);
+                }
+            }
+            Some(peer) if peer.silent => self.taken_over_by(now, sender, target),
+            // It has been asked, and may answer yet.
+            Some(peer) => peer.succession = Succession::Declared(sender),
+        }
+    }
+
+    /// A registrar that does not answer has been taken over by another.
+    pub(super) fn taken_over_by(&mut self, now: Instant, by: ServerIdentifier, target: ServerIdentifier) {
+        self.abort_takeover(target);
+        self.forget_peer(target);
+        self.excuse(now, target);
         let elements: Vec<ElementIndex> = self.handlespace.owned_by(target).collect();
         for index in elements {
-            self.unwatch(index);
-            self.handlespace.set_home(index, sender);
+            // What its new home has said of it already was not kept.
+            if let Some(peer) = self.peers.get_mut(&by)
+                && self.monitors.get(index).is_some_and(|monitor| monitor.dispute != Dispute::None)
+            {
+                peer.updates_missed = true;
+            }
+            self.leave_alone(index);
+            self.handlespace.set_home(index, by);
         }
-        self.event(Event::TakenOverByPeer { target, by: sender });
+        self.event(Event::TakenOverByPeer { target, by });
     }
 
     /// A peer that was to be taken over by another registrar is still on the list: the initiator has failed. Or there are

@@ -39,6 +39,8 @@ pub(super) enum Timer {
     Claim(ServerIdentifier),
     /// The next step of telling this registrar's elements that it is their home.
     Adopt,
+    /// The next elements that have waited for associations to be opened.
+    Openings,
     /// The next users that are told of a pool's change.
     Updates,
     /// The next step of the orderly end.

@@ -259,28 +259,51 @@ fn a_keep_alive_for_another_pool_is_silently_discarded() {
     }
 }
 
+/// ASAP_ENDPOINT_UNREACHABLE for element 7 of "pool".
+fn report() -> Vec<u8> {
+    let reference = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(7) };
+    crate::scripted_user::encode(Body::EndpointUnreachable(reference))
+}
+
+/// A user, by its number.
+fn reporter(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, number))
+}
+
 #[test]
-fn a_report_makes_the_registrar_ask_at_once_and_too_many_remove_even_an_element_that_answers() {
+fn a_report_makes_the_registrar_ask_at_once_and_an_answer_counts_more_than_any_number_of_reports() {
     let mut net = Network::new();
     let registrar = net.registrar(&[]);
     let element = net.element("pool", 7, &[registrar]);
     net.run(SECOND);
-    let reference = ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(7) };
-    let mut octets = [0; 64];
-    let length = asap::Message::from(Body::EndpointUnreachable(reference)).encode(&mut octets).unwrap();
-    let reporter = net.inject(registrar, ASAP, &octets[..length]);
+    net.inject(registrar, ASAP, &report());
     net.run(Duration::from_millis(10));
     assert_eq!(net.messages(registrar, element, ASAP, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
     assert_eq!(net.table(registrar).len(), 1, "it has answered");
-    // MAX-BAD-PE-REPORT is 3: the fourth one exceeds it.
-    for reports in 2..=4 {
-        assert_eq!(net.table(registrar).len(), 1, "{reports} reports");
-        net.inject_on(registrar, reporter, ASAP, &octets[..length]);
+    for number in 1..=50 {
+        net.inject_from(reporter(number), registrar, ASAP, &report());
         net.run(Duration::from_millis(10));
     }
-    assert_eq!(net.table(registrar), []);
     let reported = event!(RegistrarEvent::UnreachableReported { identifier: PeIdentifier(7), .. });
-    assert_eq!(net.events(registrar).count(reported), 4);
+    assert_eq!(net.events(registrar).count(reported), 51);
+    assert_eq!(net.table(registrar).len(), 1);
+}
+
+#[test]
+fn an_element_that_does_not_answer_is_removed_when_more_than_max_bad_pe_report_users_have_reported_it() {
+    let mut net = Network::new();
+    let registrar = net.registrar(&[]);
+    let element = net.element("pool", 7, &[registrar]);
+    net.run(SECOND);
+    net.pause(element);
+    // MAX-BAD-PE-REPORT is 3: the fourth one exceeds it. A user counts once, however often it reports.
+    for number in [1, 1, 1, 1, 1, 2, 3, 3, 3] {
+        net.inject_from(reporter(number), registrar, ASAP, &report());
+        net.run(Duration::from_millis(10));
+    }
+    assert_eq!(net.table(registrar).len(), 1);
+    net.inject_from(reporter(4), registrar, ASAP, &report());
+    net.run(Duration::from_millis(10));
     assert_eq!(removed(&net, registrar), [(7, RemovalReason::Reported)]);
 }
 

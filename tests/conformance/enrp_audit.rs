@@ -10,7 +10,7 @@ use rserpool::wire::{CauseCode, ErrorCause, PeChecksum, PeIdentifier, Policy, Se
 use rserpool::{CloseReason, Input};
 
 use crate::events::event;
-use crate::scripted::{Done, Element, OWN, Scripted, element, peer, rejected_table};
+use crate::scripted::{Done, Element, OWN, Scripted, element, list, peer, rejected_table};
 
 const R: u8 = 1;
 const W: u8 = 1;
@@ -124,7 +124,7 @@ fn every_presence_carries_the_checksum_and_it_changes_at_once() {
     scripted.registers(&element(5, 0));
     assert_eq!(checksum(&mut scripted), with_one(5));
     // Others' elements do not count.
-    scripted.update(one, peer(1), UpdateAction::AddPe, &element(6, peer(2)));
+    scripted.update(one, peer(1), UpdateAction::AddPe, &element(6, peer(1)));
     assert_eq!(checksum(&mut scripted), with_one(5));
 }
 
@@ -148,7 +148,8 @@ fn a_checksum_that_matches_leads_to_nothing() {
 fn a_checksum_that_differs_leads_to_a_request_for_the_peers_own_elements_and_what_it_does_not_list_is_removed() {
     let (mut scripted, one) = knowing_one();
     scripted.update(one, peer(1), UpdateAction::AddPe, &element(2, peer(1)));
-    scripted.update(one, peer(1), UpdateAction::AddPe, &element(3, peer(2)));
+    let two = scripted.comes(2);
+    scripted.update(two, peer(2), UpdateAction::AddPe, &element(3, peer(2)));
     scripted.presence(one, 1, 0, with_one(4));
     let said = scripted.said(one);
     assert_eq!(said.len(), 1);
@@ -254,8 +255,11 @@ fn of_two_that_both_think_an_element_theirs_the_one_that_the_element_speaks_with
 
 #[test]
 fn elements_whose_home_nobody_knows_are_taken_over_after_a_while() {
-    let (mut scripted, one) = knowing_one();
-    scripted.update(one, peer(1), UpdateAction::AddPe, &element(2, 0x777));
+    // A mentor's table names it.
+    let mut scripted = Scripted::new(&[1]);
+    let one = scripted.open(1);
+    scripted.octets(one, &list(peer(1), &[]));
+    scripted.table(one, peer(1), &[element(1, peer(1)), element(2, 0x777)], false);
     for _ in 0..5 {
         scripted.wait_seconds(20);
         scripted.presence(one, 1, 0, with_one(1));
@@ -315,19 +319,27 @@ fn an_element_that_registers_with_two_at_once_is_lost_by_neither() {
     // It keeps the other one as its home.
     scripted.input(Input::Closed { association: own, reason: CloseReason::Shutdown });
     assert_eq!(scripted.elements(), [(1, peer(1))]);
-    // What the other one knows of it is fetched with the next presence.
-    scripted.done();
-    scripted.presence(one, 1, 0, with_one(1));
+    // What the other one knows of it is fetched.
     assert_eq!(scripted.said_of(one, HANDLE_TABLE_REQUEST).len(), 1);
 }
 
 #[test]
-fn news_of_an_element_that_comes_later_than_its_own_word_is_newer() {
-    // Elements of others may leave their associations open.
-    let mut scripted = Scripted::new(&[]);
-    let one = scripted.comes(1);
-    scripted.registers(&element(1, 0));
-    scripted.wait_seconds(10);
-    scripted.update(one, peer(1), UpdateAction::AddPe, &element(1, peer(1)));
-    assert_eq!(scripted.elements(), [(1, peer(1))]);
+fn an_element_that_a_peer_claims_is_asked_and_goes_to_the_peer_if_it_does_not_answer() {
+    for answers in [true, false] {
+        let mut scripted = Scripted::new(&[]);
+        let one = scripted.comes(1);
+        let own = scripted.registers(&element(1, 0));
+        scripted.wait_seconds(10);
+        scripted.done();
+        scripted.update(one, peer(1), UpdateAction::AddPe, &element(1, peer(1)));
+        assert_eq!(scripted.asked(own), 1);
+        if answers {
+            scripted.answers_keep_alive(own, 1);
+            let objections = scripted.said_of(one, HANDLE_UPDATE);
+            assert_eq!(objections.len(), 1);
+            assert_eq!(objections[0][8..16], [0, 0, 0, 0, 0, 0, 0, 0], "ADD_PE, to all");
+        }
+        scripted.wait_seconds(6);
+        assert_eq!(scripted.elements(), [(1, if answers { OWN } else { peer(1) })]);
+    }
 }

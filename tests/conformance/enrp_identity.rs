@@ -1,13 +1,13 @@
 //! Identifiers, and finding each other by multicast (RFC 5353 §3.2.1, §3.2.2.1, §3.4.1).
 
 use rserpool::MulticastGroup;
-use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent};
+use rserpool::registrar::{Announcements, PeerRefusal, Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::enrp::message_type::{HANDLE_UPDATE, LIST_REQUEST, PRESENCE};
 use rserpool::wire::enrp::{Body, Message};
 use rserpool::wire::{PeChecksum, ServerIdentifier};
 
 use crate::events::event;
-use crate::scripted::{Done, OWN, Scripted, element, enrp_at, peer, presence};
+use crate::scripted::{Done, OWN, Scripted, element, enrp_at, host, peer, presence};
 
 #[test]
 fn an_identifier_is_random_and_not_zero() {
@@ -59,16 +59,16 @@ fn of_two_with_the_same_identifier_the_one_at_the_smaller_address_takes_another(
     // Its elements come with it, and all are told.
     assert_eq!(scripted.elements(), [(1, identifier.0)]);
     let done = scripted.done();
-    let to = |association, message_type| {
-        done.iter().any(|done| {
-            matches!(done, Done::Says(to, _, octets) if *to == association && octets.first() == Some(&message_type))
-        })
-    };
-    assert!(to(third, PRESENCE) && to(third, HANDLE_UPDATE));
+    assert!(done.iter().any(|done| matches!(done, Done::Ends(association) if *association == third)));
     // ASAP_ENDPOINT_KEEP_ALIVE with the H flag.
     let introduced =
         done.iter().any(|done| matches!(done, Done::Says(to, _, octets) if *to == own && octets[..2] == [7, 1]));
     assert!(introduced);
+    // On another association, as one has one identifier for ever.
+    let again = scripted.open(3);
+    let said = scripted.said_of(again, PRESENCE);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0][4..8], identifier.0.to_be_bytes());
 }
 
 #[test]
@@ -101,14 +101,16 @@ fn whoever_claims_to_be_a_namesake_all_the_time_is_heeded_once_a_minute() {
 }
 
 #[test]
-fn when_another_speaks_on_an_association_the_former_is_not_spoken_to_there_any_more() {
+fn whoever_speaks_under_a_second_identifier_on_an_association_loses_it() {
     let mut scripted = Scripted::new(&[]);
     let association = scripted.comes(1);
-    let octets = presence(peer(7), 1, 0, PeChecksum(0xffff));
-    scripted.octets(association, &octets);
-    scripted.done();
-    scripted.wait_seconds(31);
-    assert_eq!(scripted.said_of(association, PRESENCE).len(), 1, "one presence, not one for each");
+    scripted.octets(association, &presence(peer(7), 1, 0, PeChecksum(0xffff)));
+    assert!(scripted.done().iter().any(|done| matches!(done, Done::Ends(ended) if *ended == association)));
+    assert_eq!(scripted.peers(), [peer(1)]);
+    assert_eq!(
+        scripted.events.all(event!(RegistrarEvent::PeerRefused { .. })),
+        [RegistrarEvent::PeerRefused { address: host(1), reason: PeerRefusal::TwoIdentifiers }]
+    );
 }
 
 fn announcing(peers: &[u8]) -> Scripted {
@@ -203,19 +205,16 @@ fn a_registrar_that_does_not_announce_itself_takes_no_notice_of_announcements() 
 }
 
 #[test]
-fn a_new_identifier_is_told_on_every_association_with_a_registrar() {
+fn with_a_new_identifier_every_association_with_a_registrar_ends() {
     let mut scripted = Scripted::new(&[]);
     // Two that were opened at the same time.
     let [one, other] = [scripted.comes(1), scripted.comes(1)];
     namesake(&mut scripted, 60);
-    let identifier = scripted.registrar.identifier().0.to_be_bytes();
     let done = scripted.done();
     for association in [one, other] {
-        let told = done.iter().any(|done| {
-            matches!(done, Done::Says(to, _, octets) if *to == association && octets[0] == PRESENCE && octets[4..8] == identifier)
-        });
-        assert!(told, "{association}");
+        assert!(done.iter().any(|done| matches!(done, Done::Ends(ended) if *ended == association)), "{association}");
     }
+    assert_eq!(done.iter().filter(|done| matches!(done, Done::Opens)).count(), 1);
 }
 
 #[test]
@@ -243,11 +242,16 @@ fn an_identifier_that_nobody_has_any_more_costs_nobody_an_association() {
     let mut scripted = Scripted::new(&[]);
     let helper = scripted.comes(2);
     // A registrar at host 1 has changed its identifier, and another one still lists it under the old one.
-    let association = scripted.comes(1);
+    let old = scripted.comes(1);
+    let association = scripted.accept(1);
     scripted.octets(association, &presence(peer(7), 1, 0, PeChecksum(0xffff)));
     scripted.done();
+    scripted.hears(helper, peer(2), Body::InitTakeover(ServerIdentifier(peer(1))));
     scripted.hears(helper, peer(2), Body::TakeoverServer(ServerIdentifier(peer(1))));
-    assert!(!scripted.done().iter().any(|done| matches!(done, Done::Ends(_))), "another one speaks there");
+    let done = scripted.done();
+    let ended: Vec<_> =
+        done.iter().filter_map(|done| if let Done::Ends(ended) = done { Some(*ended) } else { None }).collect();
+    assert_eq!(ended, [old], "another one speaks on the other");
     assert_eq!(scripted.peers(), [peer(2), peer(7)]);
     scripted.registers(&element(1, 0));
     assert!(updates(&mut scripted).contains(&association));

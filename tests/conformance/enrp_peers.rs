@@ -58,9 +58,16 @@ fn an_element_that_registers_elsewhere_changes_its_home_everywhere() {
     net.kill(element);
     let reborn = net.element("pool", 1, &[registrars[2]]);
     net.run(SECOND);
+    for registrar in [registrars[0], registrars[2]] {
+        assert_eq!(net.table(registrar), [(1, 0x102)], "at {registrar}");
+    }
+    // The third waits whether the old home objects.
+    net.run(5 * SECOND);
     assert!(net.events(reborn).has(event!(ElementEvent::Registered { .. })));
     for registrar in &registrars {
         assert_eq!(net.table(*registrar), [(1, 0x102)], "at {registrar}");
+        let places = net.places(*registrar);
+        assert_eq!(places, [crate::network::address(reborn)], "at {registrar}");
     }
 }
 

@@ -11,7 +11,7 @@ use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 
 use crate::events::event;
 use crate::network::{Network, NodeId};
-use crate::scripted::{Done, Element, Scripted, element};
+use crate::scripted::{self, Done, Element, Scripted, element};
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
 
@@ -72,18 +72,18 @@ fn nobody_moves_where_suggestions_are_off() {
 #[test]
 fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
     let mut registrar = Scripted::with(&[], |config| config.takeover_suggestions = TakeoverSuggestions::On);
-    let peer = registrar.comes(2);
-    registrar.suggestion(peer, &element(7, 2));
+    let one = registrar.comes(2);
+    registrar.suggestion(one, &element(7, scripted::peer(2)));
     let reached = registrar.open(100);
     registrar.wait_seconds(6);
     assert!(registrar.done().iter().any(|done| matches!(done, Done::Ends(association) if *association == reached)));
-    assert_eq!(registrar.elements(), [(7, 2)]);
+    assert_eq!(registrar.elements(), [(7, scripted::peer(2))]);
 
-    registrar.suggestion(peer, &element(7, 2));
+    registrar.suggestion(one, &element(7, scripted::peer(2)));
     let association = registrar.asked_for(100).unwrap();
     registrar.input(Input::OpenFailed { association });
     registrar.wait_seconds(6);
-    assert_eq!(registrar.elements(), [(7, 2)]);
+    assert_eq!(registrar.elements(), [(7, scripted::peer(2))]);
     assert!(!registrar.events.has(event!(RegistrarEvent::Removed { .. })));
 }
 
@@ -97,9 +97,9 @@ fn who_only_reads_the_table_is_offered_nothing() {
     let said = registrar.said_of(reader, HANDLE_UPDATE);
     assert!(said.iter().all(|octets| octets[1] == 0), "{said:?}");
     // One that has introduced itself is.
-    let peer = registrar.comes(3);
+    let one = registrar.comes(3);
     registrar.registers(&Element { host: 102, ..element(3, 0) });
-    let said = registrar.said_of(peer, HANDLE_UPDATE);
+    let said = registrar.said_of(one, HANDLE_UPDATE);
     assert_eq!(said.iter().filter(|octets| octets[1] == 1).count(), 1);
 }
 

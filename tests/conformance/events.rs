@@ -135,6 +135,7 @@ impl Event for RegistrarEvent<'_> {
                 E::UnreachableReported { pool_handle: keep_pool_handle(pool_handle), identifier }
             }
             E::PeerFound { peer } => E::PeerFound { peer },
+            E::PeerRefused { address, reason } => E::PeerRefused { address, reason },
             E::PeerSuspected { peer } => E::PeerSuspected { peer },
             E::PeerDead { peer } => E::PeerDead { peer },
             E::TakeoverInitiated { target } => E::TakeoverInitiated { target },

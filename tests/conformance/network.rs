@@ -282,8 +282,19 @@ impl Network {
 
     /// Sends octets to a node on a new association, as a stranger would.
     pub(crate) fn inject(&mut self, to: NodeId, protocol: PayloadProtocol, octets: &[u8]) -> AssociationId {
+        self.inject_from(STRANGER, to, protocol, octets)
+    }
+
+    /// The same from an address.
+    pub(crate) fn inject_from(
+        &mut self,
+        from: IpAddr,
+        to: NodeId,
+        protocol: PayloadProtocol,
+        octets: &[u8],
+    ) -> AssociationId {
         let association = self.new_accepted();
-        let stranger = (STRANGER, 40_000 + self.accepted as u16);
+        let stranger = (from, 40_000 + self.accepted as u16);
         let purpose = if protocol == PayloadProtocol::ENRP { Purpose::Enrp } else { Purpose::Asap };
         self.deliver(Duration::ZERO, to, Delivery::Accepted(association, purpose, stranger));
         self.inject_on(to, association, protocol, octets);
@@ -489,6 +500,15 @@ impl Network {
             elements.map(|(e, _)| (handlespace.pool_handle(e), e.identifier().0, e.home().0)).collect();
         elements.sort_unstable();
         elements.into_iter().map(|(_, identifier, home)| (identifier, home)).collect()
+    }
+
+    /// A registrar's elements: where their users come to, in the order of identifiers.
+    pub(crate) fn places(&self, registrar: NodeId) -> Vec<IpAddr> {
+        let Role::Registrar(registrar, _) = &self.nodes[registrar].role else { panic!("no registrar") };
+        let elements = registrar.handlespace().read_from(Cursor::START, None);
+        let mut elements: Vec<_> = elements.map(|(element, _)| element.view()).collect();
+        elements.sort_unstable_by_key(|element| element.identifier);
+        elements.iter().flat_map(|element| element.user_transport.addresses()).collect()
     }
 
     pub(crate) fn is_serving(&self, registrar: NodeId) -> bool {
