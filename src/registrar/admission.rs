@@ -54,12 +54,13 @@ impl Registrar {
     }
 
     /// Whether there is room for one more peer at these addresses. Others leave places for those that were configured.
-    pub(super) fn has_room_for_peer(&self, mut addresses: impl Iterator<Item = IpAddr> + Clone) -> bool {
+    pub(super) fn has_room_for_peer(&self, addresses: impl Iterator<Item = IpAddr> + Clone) -> bool {
         let (limits, reserved) = (&self.config.limits, self.configured.len());
         if addresses.clone().any(|address| self.is_configured(address)) {
             return self.peers.len() < limits.peers.saturating_add(reserved);
         }
-        let is_there = |peer: &&Peer| self.addresses_of(peer).any(|address| addresses.any(|here| here == address));
+        let is_here = |address| addresses.clone().any(|here| here == address);
+        let is_there = |peer: &&Peer| self.addresses_of(peer).any(is_here);
         self.peers.len() < limits.peers.saturating_sub(reserved)
             && self.peers.values().filter(is_there).count() < limits.address_peers
     }

@@ -47,8 +47,7 @@ impl Openings {
     /// Whether another one may be opened to an address now.
     fn admit(&self, address: IpAddr, limits: &super::RegistrarLimits) -> bool {
         let place = self.places.get(&address);
-        self.attempts.len() < limits.openings
-            && place.is_none_or(|place| place.opening < limits.address_openings && place.waiting.is_empty())
+        self.attempts.len() < limits.openings && place.is_none_or(|place| place.opening < limits.address_openings)
     }
 
     /// Whether an element that waits at an address may have its turn.

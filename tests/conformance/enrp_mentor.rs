@@ -179,7 +179,9 @@ fn a_mentor_lists_all_that_it_knows_but_the_one_that_asks() {
 
 #[test]
 fn a_list_that_is_too_long_for_a_message_is_cut() {
-    let mut scripted = Scripted::with(&[], |config| config.limits.peers = 5_000);
+    let mut scripted = Scripted::with(&[], |config| {
+        (config.limits.peers, config.limits.address_peers) = (5_000, 5_000);
+    });
     for number in 1..=2_000_u32 {
         let association = scripted.accept(1);
         let octets = crate::scripted::presence(0x1_0000 + number, (number % 200) as u8, 0, PeChecksum(0xffff));

@@ -34,5 +34,6 @@ mod sends;
 mod sessions;
 mod sizes;
 mod tables;
+mod trust;
 mod wire_encoding;
 mod wire_errors;

@@ -76,6 +76,9 @@ impl Scripted {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
+        if let Input::OpenFailed { association } = input {
+            self.opening.retain(|(opening, _)| *opening != association);
+        }
         self.registrar.handle(self.now, input);
         while let Some(action) = self.registrar.poll_action() {
             self.done.push(match action {
@@ -149,6 +152,18 @@ impl Scripted {
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 9901 };
         self.input(Input::Opened { association, peer });
         association
+    }
+
+    /// An association that the registrar has asked for to an element is open.
+    pub(crate) fn opened(&mut self, association: AssociationId) {
+        let index = self.opening.iter().position(|(opening, _)| *opening == association).expect("it is asked for");
+        let (_, remote) = self.opening.remove(index);
+        self.input(Input::Opened { association, peer: remote.as_endpoint() });
+    }
+
+    /// How many associations are asked for, and neither open nor given up.
+    pub(crate) fn opening(&self) -> usize {
+        self.opening.len()
     }
 
     /// An association from a host to the ENRP endpoint.
@@ -293,13 +308,14 @@ pub(crate) struct Element {
     pub(crate) identifier: u32,
     pub(crate) home: u32,
     pub(crate) host: u8,
+    pub(crate) port: u16,
     pub(crate) policy: Policy<'static>,
     /// In seconds.
     pub(crate) life: i32,
 }
 
 pub(crate) const fn element(identifier: u32, home: u32) -> Element {
-    Element { pool: "pool", identifier, home, host: 100, policy: Policy::RoundRobin, life: 300 }
+    Element { pool: "pool", identifier, home, host: 100, port: 7000, policy: Policy::RoundRobin, life: 300 }
 }
 
 impl Element {
@@ -309,9 +325,9 @@ impl Element {
             identifier: PeIdentifier(self.identifier),
             home: ServerIdentifier(self.home),
             life: RegistrationLife(self.life),
-            user_transport: Transport::sctp(7000, TransportUse::DataPlusControl, &addresses),
+            user_transport: Transport::sctp(self.port, TransportUse::DataPlusControl, &addresses),
             policy: self.policy,
-            asap_transport: Some(Transport::sctp(7000, TransportUse::DataOnly, &addresses)),
+            asap_transport: Some(Transport::sctp(self.port, TransportUse::DataOnly, &addresses)),
             unknown: Unknown::NONE,
         })
     }
