@@ -199,8 +199,17 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         if keep_alive.pool_handle != PoolHandle::new(&self.config.pool_handle) || for_another {
             return;
         }
-        let message = Body::EndpointKeepAliveAck(Self::reference(&self.config));
-        let _ = send(&mut self.outbox, association, &message.into());
+        match self.state {
+            // There is no registration that the message could be about: it is discarded (KA1). An answer would keep the
+            // element in the table of a registrar that has missed its deregistration.
+            State::Idle => return,
+            // The registrar is to remove the element, so it is not told that the element is there.
+            State::Deregistering { .. } | State::Hunting(Goal::Deregister) => {}
+            State::Registering { .. } | State::Registered { .. } | State::Hunting(Goal::Register) => {
+                let message = Body::EndpointKeepAliveAck(Self::reference(&self.config));
+                let _ = send(&mut self.outbox, association, &message.into());
+            }
+        }
         if self.home_association() == Some(association) {
             self.home = keep_alive.server;
         } else if keep_alive.new_home || matches!(self.state, State::Hunting(_)) {
