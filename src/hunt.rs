@@ -14,8 +14,8 @@ use crate::wire::asap::ServerAnnounce;
 /// RFC 5352 §3.6 SH1: no more than three associations at once.
 const MAX_ATTEMPTS: usize = 3;
 
-/// How long to wait when a home is lost that was found less than T5 ago, as one that is still starting up: at first, then
-/// twice as long each time, up to T5.
+/// How long to wait before the next round when no registrar can be reached, or when a home is lost that was found less than T5
+/// ago, as one that is still starting up: at first, then twice as long each time, up to T5.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The well-known SCTP port for ASAP (RFC 5352 §8.2).
@@ -76,9 +76,9 @@ pub(crate) enum HuntAction<'a> {
 enum Stage {
     /// There is none.
     Off,
-    /// A home was lost so soon that the next round has to wait.
-    Pausing { until: Instant },
-    /// A round is on, until T5-Serverhunt expires.
+    /// The next round has to wait, as a home was lost too soon, or all attempts have failed. In the second case T5 goes on.
+    Pausing { until: Instant, t5: Option<Instant> },
+    /// A round is on. T5-Serverhunt expires then.
     Trying { t5: Instant },
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Hunt<const REGISTRARS: usize> {
     t5: Duration,
     /// When the last home was found, if it has not shown since that it serves.
     found: Option<Instant>,
-    /// How long the last pause was, if homes were lost so soon that there was one.
+    /// How long the last pause was; zero if there was none.
     pause: Duration,
     /// Which registrar was found last.
     home: Option<u16>,
@@ -144,16 +144,20 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.avoided = self.home.take();
         if self.found.is_none_or(|found| now.since(found) >= self.config.t5_serverhunt) {
             self.pause = Duration::ZERO;
-            self.begin_round(now, names, act);
+            self.begin_round(now + self.t5, names, act);
             return;
         }
         // Registrars that take nobody yet would be asked as fast as the network allows, by all elements at once.
-        self.pause = self.pause.saturating_mul(2).max(FIRST_PAUSE).min(self.config.t5_serverhunt);
-        self.stage = Stage::Pausing { until: now + self.pause };
+        self.stage = Stage::Pausing { until: now + self.next_pause(), t5: None };
     }
 
-    fn begin_round(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
-        self.stage = Stage::Trying { t5: now + self.t5 };
+    fn next_pause(&mut self) -> Duration {
+        self.pause = self.pause.saturating_mul(2).max(FIRST_PAUSE).min(self.config.t5_serverhunt);
+        self.pause
+    }
+
+    fn begin_round(&mut self, t5: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
+        self.stage = Stage::Trying { t5 };
         for registrar in &mut self.registrars {
             registrar.tried = self.avoided == Some(registrar.number);
         }
@@ -195,7 +199,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         true
     }
 
-    /// The home has given what was asked for: if it is lost now, another one is looked for at once.
+    /// The home has given what was asked for: if it is lost now, or has been left, another one is looked for at once.
     pub(crate) fn home_serves(&mut self) {
         self.found = None;
     }
@@ -228,10 +232,11 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.t5 = self.config.t5_serverhunt;
     }
 
-    /// Whether the association was one of the hunt's; if so another registrar is tried (SH4). When none is left, the
-    /// next round begins as T5 expires.
+    /// Whether the association was one of the hunt's; if so another registrar is tried (SH4). When all have failed, the next
+    /// round begins after a pause, or as T5 expires.
     pub(crate) fn failed(
         &mut self,
+        now: Instant,
         association: AssociationId,
         names: &mut AssociationNames,
         act: &mut impl FnMut(HuntAction<'_>),
@@ -239,8 +244,12 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         let before = self.attempts.len();
         self.attempts.retain(|(attempt, _)| *attempt != association);
         let ours = self.attempts.len() < before;
-        if ours {
-            self.attempt(names, act);
+        if ours
+            && !self.attempt(names, act)
+            && self.attempts.is_empty()
+            && let Stage::Trying { t5 } = self.stage
+        {
+            self.stage = Stage::Pausing { until: now + self.next_pause(), t5: Some(t5) };
         }
         ours
     }
@@ -251,15 +260,17 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
             self.forget_outdated(now);
         }
         match self.stage {
-            Stage::Pausing { until } if until <= now => self.begin_round(now, names, act),
-            Stage::Trying { t5 } if t5 <= now => {
+            Stage::Trying { t5 } | Stage::Pausing { t5: Some(t5), .. } if t5 <= now => {
                 // The others do not answer: from now on the one that was lost is as good.
                 self.avoided = None;
                 self.t5 = self.t5.saturating_mul(2).min(self.config.retran_max);
                 for (association, _) in core::mem::take(&mut self.attempts) {
                     act(HuntAction::Abort { association });
                 }
-                self.begin_round(now, names, act);
+                self.begin_round(now + self.t5, names, act);
+            }
+            Stage::Pausing { until, t5 } if until <= now => {
+                self.begin_round(t5.unwrap_or(now + self.t5), names, act);
             }
             _ => {}
         }
@@ -298,8 +309,12 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
                 self.learn(now, endpoint);
             }
         }
-        if matches!(self.stage, Stage::Trying { .. }) && self.attempts.is_empty() {
-            while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
+        if let Stage::Trying { t5 } | Stage::Pausing { t5: Some(t5), .. } = self.stage
+            && self.attempts.is_empty()
+        {
+            while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {
+                self.stage = Stage::Trying { t5 };
+            }
         }
     }
 
@@ -321,7 +336,8 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         let outdate = self.registrars.iter().filter_map(|known| known.expires).min();
         let own = match self.stage {
             Stage::Off => None,
-            Stage::Pausing { until: at } | Stage::Trying { t5: at } => Some(at),
+            Stage::Pausing { until, t5 } => earliest(Some(until), t5),
+            Stage::Trying { t5 } => Some(t5),
         };
         earliest(own, outdate)
     }

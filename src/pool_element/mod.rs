@@ -242,7 +242,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             Input::Accepted { association, peer, .. } => self.accepted(association, peer),
             Input::OpenFailed { association } => {
                 let Self { hunt, names, outbox, .. } = self;
-                hunt.failed(association, names, &mut |action| queue_hunt(outbox, &action));
+                hunt.failed(now, association, names, &mut |action| queue_hunt(outbox, &action));
             }
             Input::Closed { association, reason } => self.closed(now, association, reason),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {

@@ -175,6 +175,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         match (self.state, rejected) {
             (State::Deregistering { home, .. }, None) => {
                 self.state = State::Idle;
+                self.hunt.home_serves();
                 let _ = self.outbox.push(Record::Close { association: home });
                 self.event(Record::Deregistered);
             }

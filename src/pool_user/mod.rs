@@ -282,7 +282,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return;
         }
         let Self { hunt, names, outbox, .. } = self;
-        if !hunt.failed(association, names, &mut |action| queue_hunt(outbox, &action)) {
+        if !hunt.failed(now, association, names, &mut |action| queue_hunt(outbox, &action)) {
             self.session_ended(now, association, reason);
         }
     }

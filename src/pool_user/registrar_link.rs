@@ -60,6 +60,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         self.home = Home::Found(association);
         self.event(Record::HomeFound);
         self.send_requests(now);
+        self.end_waits(now);
     }
 
     /// The registrar is gone: what it was asked is asked of the next (RFC 5352 §3.7.1). Without anything to ask the

@@ -452,13 +452,27 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     pub(super) fn session_timeout(&mut self, now: Instant) {
-        while let Some(session) = self
-            .sessions
-            .iter_mut()
-            .find(|session| matches!(session.state, SessionState::Waiting { until } if until <= now))
-        {
-            session.state = SessionState::Resolving;
-            let (id, pool) = (session.id, session.pool);
+        self.go_on(now, |until| until <= now);
+    }
+
+    /// There is another registrar: sessions do not go on waiting for what the last one did not know or do.
+    pub(super) fn end_waits(&mut self, now: Instant) {
+        for session in &mut self.sessions {
+            session.waits = 0;
+        }
+        self.go_on(now, |_| true);
+    }
+
+    /// Sessions that have waited resolve their pools again.
+    fn go_on(&mut self, now: Instant, is_over: impl Fn(Instant) -> bool) {
+        let mut over: heapless::Vec<(SessionId, usize), SESSIONS> = heapless::Vec::new();
+        for session in &mut self.sessions {
+            if matches!(session.state, SessionState::Waiting { until } if is_over(until)) {
+                session.state = SessionState::Resolving;
+                let _ = over.push((session.id, session.pool));
+            }
+        }
+        for (id, pool) in over {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.invalidate();
             }

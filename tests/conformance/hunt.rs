@@ -11,6 +11,7 @@ use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input,
 
 use crate::events::event;
 use crate::network::{Network, cluster};
+use crate::scripted_element::ScriptedElement;
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,14 +40,14 @@ fn of_several_associations_one_is_kept() {
 #[test]
 fn without_any_registrar_the_hunt_goes_on_with_doubled_times_up_to_retran_max() {
     // RFC 5352 §3.6 SH5.1: T5 is 10 s, then 20, 40, and 60 from then on.
-    let mut net = Network::new();
-    let registrar = net.registrar(&[]);
-    net.kill(registrar);
-    let element = net.element("pool", 7, &[registrar]);
-    net.run(Duration::from_secs(300));
-    let attempts: Vec<_> = net.attempts.iter().filter(|(_, by)| *by == element).collect();
-    let times: Vec<u64> = attempts.iter().map(|(at, _)| at.as_micros() / 1_000_000).collect();
-    assert_eq!(times, [0, 10, 30, 70, 130, 190, 250]);
+    let mut scripted = ScriptedElement::new(&[1]);
+    let start = scripted.now;
+    scripted.act(|element, now| element.register(now));
+    scripted.wait(Duration::from_secs(300));
+    let times: Vec<u64> = scripted.attempts.iter().map(|(at, _)| at.since(start).as_millis() as u64).collect();
+    assert_eq!(times, [0, 10_000, 30_000, 70_000, 130_000, 190_000, 250_000]);
+    // SH5.2: what has not been answered is given up.
+    assert_eq!(scripted.ended.len(), 6);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod enrp_suggestions;
 mod enrp_takeover;
 mod events;
 mod hunt;
+mod hunt_pace;
 mod network;
 mod profile;
 mod registrar_shutdown;

@@ -65,6 +65,8 @@ pub(crate) struct ScriptedUser {
     opening: Vec<(AssociationId, u32)>,
     /// The association to the registrar.
     pub(crate) home: Option<AssociationId>,
+    /// Whether the registrar's association opens at once.
+    is_registrar_there: bool,
     pub(crate) sent: Vec<Sent>,
     pub(crate) ended: Vec<AssociationId>,
     pub(crate) events: Log<UserEvent<'static>>,
@@ -81,7 +83,7 @@ impl ScriptedUser {
         let mut user = PoolUser::new(config);
         user.add_registrar(EndpointBuf::single(Protocol::Sctp, REGISTRAR, 3863)).unwrap();
         let (opening, sent, ended, events) = Default::default();
-        Self { user, now: Instant::from_millis(1), opening, home: None, sent, ended, events }
+        Self { user, now: Instant::from_millis(1), opening, home: None, is_registrar_there: true, sent, ended, events }
     }
 
     /// Does something, and what follows: the registrar's association opens at once.
@@ -119,12 +121,25 @@ impl ScriptedUser {
                 _ => {}
             }
         }
-        if let Some(place) = self.opening.iter().position(|(_, number)| *number == 0) {
+        if self.is_registrar_there
+            && let Some(place) = self.opening.iter().position(|(_, number)| *number == 0)
+        {
             let (association, _) = self.opening.remove(place);
             self.home = Some(association);
             let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[REGISTRAR], port: 3863 };
             self.input(Input::Opened { association, peer });
         }
+    }
+
+    /// The registrar does not answer until [`Self::registrar_opens`].
+    pub(crate) fn hold_registrar(&mut self) {
+        self.is_registrar_there = false;
+    }
+
+    /// The registrar can be reached.
+    pub(crate) fn registrar_opens(&mut self) {
+        self.is_registrar_there = true;
+        self.drain();
     }
 
     pub(crate) fn wait(&mut self, time: Duration) {
