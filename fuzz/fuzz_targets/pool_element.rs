@@ -44,7 +44,7 @@ fuzz_target!(|happenings: Vec<Happening>| {
             Happening::Drain => element.drain(world.now),
             Happening::Move(port) => {
                 if let Some(transport) = UserTransport::sctp(&[localhost], *port, TransportUse::DataPlusControl) {
-                    element.set_user_transport(world.now, transport);
+                    let _ = element.set_user_transport(world.now, transport);
                 }
             }
             Happening::FailoverOrder(numbers) => {

@@ -57,6 +57,14 @@ impl UserTransport {
         Self { kind: Kind::Ip(protocol), addresses, port }
     }
 
+    /// Whether users can come there.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if let Some(address) = self.addresses.iter().find(|address| address.to_canonical().is_unspecified()) {
+            return Err(ConfigError::UnspecifiedAddress { address: *address });
+        }
+        if self.port == 0 { Err(ConfigError::NoPort) } else { Ok(()) }
+    }
+
     /// The transport as a parameter on the wire.
     #[must_use]
     pub fn as_transport(&self) -> Transport<'_> {
@@ -68,20 +76,45 @@ impl UserTransport {
     }
 }
 
-/// A pool handle is longer than [`MAX_POOL_HANDLE`].
+/// Why there can be no such element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolHandleTooLong {
-    /// How many octets it has.
-    pub length: usize,
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The pool handle has no octets.
+    EmptyPoolHandle,
+    /// The pool handle is longer than [`MAX_POOL_HANDLE`].
+    PoolHandleTooLong {
+        /// How many octets it has.
+        length: usize,
+    },
+    /// The identifier is 0, which stands for no element.
+    NoIdentifier,
+    /// An address is 0.0.0.0 or ::, where no user can come to.
+    UnspecifiedAddress {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The port is 0, where no user can come to.
+    NoPort,
 }
 
-impl fmt::Display for PoolHandleTooLong {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a pool handle of {} octets is longer than {MAX_POOL_HANDLE}", self.length)
+        match self {
+            Self::EmptyPoolHandle => f.write_str("the pool handle is empty"),
+            Self::PoolHandleTooLong { length } => {
+                write!(f, "a pool handle of {length} octets is longer than {MAX_POOL_HANDLE}")
+            }
+            Self::NoIdentifier => f.write_str("an element's identifier cannot be 0"),
+            Self::UnspecifiedAddress { address } => {
+                write!(f, "users cannot reach an element at {address}: an address of its own is needed")
+            }
+            Self::NoPort => f.write_str("users cannot reach an element at port 0"),
+        }
     }
 }
 
-impl core::error::Error for PoolHandleTooLong {}
+impl core::error::Error for ConfigError {}
 
 /// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
 #[derive(Clone, Debug)]
@@ -117,17 +150,26 @@ impl ElementConfig {
     ///
     /// # Errors
     ///
-    /// The pool handle is longer than [`MAX_POOL_HANDLE`].
+    /// There can be no such element.
     pub fn new(
         pool_handle: &[u8],
         identifier: PeIdentifier,
         user_transport: impl Into<UserTransport>,
-    ) -> Result<Self, PoolHandleTooLong> {
+    ) -> Result<Self, ConfigError> {
         let length = pool_handle.len();
+        let pool_handle = Vec::from_slice(pool_handle).map_err(|_| ConfigError::PoolHandleTooLong { length })?;
+        if pool_handle.is_empty() {
+            return Err(ConfigError::EmptyPoolHandle);
+        }
+        if identifier == PeIdentifier(0) {
+            return Err(ConfigError::NoIdentifier);
+        }
+        let user_transport = user_transport.into();
+        user_transport.check()?;
         Ok(Self {
-            pool_handle: Vec::from_slice(pool_handle).map_err(|_| PoolHandleTooLong { length })?,
+            pool_handle,
             identifier,
-            user_transport: user_transport.into(),
+            user_transport,
             policy: Policy::RoundRobin,
             life: Some(Duration::from_secs(300)),
             t2_registration: Duration::from_secs(30),

@@ -16,7 +16,7 @@ mod sessions;
 
 use core::net::SocketAddr;
 
-pub use self::config::{ElementConfig, MAX_POOL_HANDLE, PoolHandleTooLong, UserTransport};
+pub use self::config::{ConfigError, ElementConfig, MAX_POOL_HANDLE, UserTransport};
 pub use self::event::{ElementEvent, RegistrationFailure};
 pub use self::resolution::ResolveError;
 
@@ -198,10 +198,16 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     /// Changes where its users reach it, and registers again like [`Self::set_policy`]. Its users that are there are given
     /// the new business card.
-    pub fn set_user_transport(&mut self, now: Instant, user_transport: UserTransport) {
+    ///
+    /// # Errors
+    ///
+    /// Users cannot come there; nothing has changed.
+    pub fn set_user_transport(&mut self, now: Instant, user_transport: UserTransport) -> Result<(), ConfigError> {
+        user_transport.check()?;
         self.config.user_transport = user_transport;
         self.changed(now);
         self.sessions.renew_cards();
+        Ok(())
     }
 
     /// Leaves the pool: the primitive of RFC 5352 §6.2. [`ElementEvent::Deregistered`] tells when it is done.

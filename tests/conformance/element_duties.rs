@@ -351,7 +351,7 @@ fn an_element_that_moves_registers_its_new_addresses_and_tells_its_users() {
     let mut world = World::new();
     let user = world.user(1);
     let elsewhere = UserTransport::sctp(&[HERE, REGISTRAR], 7001, TransportUse::DataPlusControl).unwrap();
-    world.act(|element, now| element.set_user_transport(now, elsewhere));
+    world.act(|element, now| element.set_user_transport(now, elsewhere).unwrap());
     let registration = world.said(world.home.unwrap(), message_type::REGISTRATION)[1];
     let Body::Registration(registration) = Message::decode(registration).unwrap().message.body else { panic!() };
     let transport = registration.pool_element.user_transport;

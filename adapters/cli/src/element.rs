@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ConfigError, ElementConfig, ElementEvent, PoolElement, UserTransport};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose};
 use rserpool_blocking::{Application, Flow};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let transport = UserTransport::sctp(&listen.addresses, port, TransportUse::DataPlusControl)
         .ok_or_else(|| Failure::Usage(format!("{listen} has no address, or too many")))?;
     let mut config = ElementConfig::new(args.pool.as_bytes(), PeIdentifier(identifier), transport)
-        .map_err(|error| Failure::Usage(format!("--pool {}: {error}", args.pool)))?;
+        .map_err(|error| Failure::Usage(format!("{}: {error}", option_of(error, args, &listen))))?;
     config.policy = with_load(args.policy, args.load)?;
     let policy = config.policy;
     config.life = Some(Duration::from_secs(args.life.into()));
@@ -98,6 +98,15 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
             info!("end");
             Ok(())
         }
+    }
+}
+
+/// Which option an element's configuration is wrong by.
+fn option_of(error: ConfigError, args: &ElementArgs, listen: &EndpointArg) -> String {
+    match error {
+        ConfigError::UnspecifiedAddress { .. } | ConfigError::NoPort => format!("--listen {listen}"),
+        ConfigError::NoIdentifier => "--id 0".into(),
+        _ => format!("--pool {}", args.pool),
     }
 }
 

@@ -31,6 +31,18 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_wrong() {
 }
 
 #[test]
+fn an_element_that_users_cannot_reach_is_refused_by_the_option_that_says_where() {
+    let element = ["element", "--serve", "echo", "--registrar", "sctp+udp://127.0.0.1", "--pool"];
+    for (pool, listen, text) in [
+        ("", "sctp+udp://127.0.0.1:7000", "--pool : the pool handle is empty"),
+        ("p", "sctp+udp://0.0.0.0:7000", "--listen sctp+udp://0.0.0.0:7000: users cannot reach an element at 0.0.0.0"),
+        ("p", "sctp+udp://127.0.0.1:0", "--listen sctp+udp://127.0.0.1:0: users cannot reach an element at port 0"),
+    ] {
+        is_wrong_usage(&[&element[..], &[pool, "--listen", listen]].concat(), text);
+    }
+}
+
+#[test]
 fn elements_and_users_keep_to_the_length_of_pool_handles_that_others_survive() {
     let (long, longer) = ("x".repeat(33), "x".repeat(65));
     let element = ["element", "--serve", "echo", "--pool"];
