@@ -137,7 +137,7 @@ pub struct ElementConfig {
     /// How long to wait at least from one registration to the next when values change, as a load may that is measured all
     /// the time. The last of them is registered. Default: no time.
     pub change_interval: Duration,
-    /// MAX-REG-ATTEMPT: after how many registrations without answer to give up. Default 2.
+    /// MAX-REG-ATTEMPT: with more registrations without answer than these the element gives up. Default 2.
     pub max_reg_attempt: u8,
     /// The timers of the server hunt.
     pub hunt: HuntConfig,

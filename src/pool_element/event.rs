@@ -102,7 +102,7 @@ pub enum ElementEvent<'a> {
 /// Why an element is no member of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegistrationFailure {
-    /// Registrars were found, but MAX-REG-ATTEMPT registrations got no answer.
+    /// Registrars were found, but more than MAX-REG-ATTEMPT registrations got no answer.
     NoAnswer,
     /// The registrar rejected it, for this cause if it gave one.
     Rejected(Option<CauseCode>),

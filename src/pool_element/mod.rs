@@ -118,8 +118,10 @@ pub struct PoolElement<const SESSIONS: usize = 16, const OCTETS: usize = 1536> {
     names: AssociationNames,
     /// The home registrar's identifier, once a keep-alive has told it.
     home: ServerIdentifier,
-    /// Registrations since the last success that got no answer.
-    attempts: u8,
+    /// Registrations since the last success that have failed.
+    failed_attempts: u8,
+    /// When the last one failed that was counted.
+    failed_at: Option<Instant>,
     /// When the last registration was sent.
     registered_at: Option<Instant>,
     /// When a change of the configuration is to be registered.
@@ -143,7 +145,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             state: State::Idle,
             names: AssociationNames::default(),
             home: ServerIdentifier::NONE,
-            attempts: 0,
+            failed_attempts: 0,
+            failed_at: None,
             registered_at: None,
             change_due: None,
             query: None,
@@ -179,7 +182,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     /// Registers, or registers again with the configuration as it is now: the primitive of RFC 5352 §6.1. The
     /// answer comes as [`ElementEvent::Registered`] or [`ElementEvent::RegistrationFailed`].
     pub fn register(&mut self, now: Instant) {
-        self.attempts = 0;
+        self.forget_failures();
         self.duty = Duty::Serving;
         match self.state {
             State::Idle | State::Hunting(_) => self.hunt_for(now, Goal::Register),

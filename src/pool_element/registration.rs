@@ -94,13 +94,13 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     pub(super) fn closed(&mut self, now: Instant, association: AssociationId, reason: CloseReason) {
         if self.home_association() == Some(association) {
-            let goal = match self.state {
-                State::Deregistering { .. } => Goal::Deregister,
-                _ => Goal::Register,
-            };
             self.sessions.remove(association);
             self.event(Record::HomeLost { reason });
-            self.leave_home(now, goal);
+            match self.state {
+                State::Deregistering { .. } => self.leave_home(now, Goal::Deregister),
+                State::Registering { .. } => self.attempt_failed(now, reason),
+                _ => self.leave_home(now, Goal::Register),
+            }
             return;
         }
         if self.sessions.remove(association) {
@@ -108,18 +108,33 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         }
     }
 
+    /// A registration has got no answer. RFC 5352 §3.1: it is tried elsewhere, and past MAX-REG-ATTEMPT the application is told, and
+    /// the element stops.
+    fn attempt_failed(&mut self, now: Instant, reason: CloseReason) {
+        // A registrar that is starting ends associations. What it ends within T5 is one failure.
+        let is_same = |at| now.since(at) < self.config.hunt.t5_serverhunt;
+        if reason == CloseReason::Lost || !self.failed_at.is_some_and(is_same) {
+            self.failed_at = Some(now);
+            self.failed_attempts = self.failed_attempts.saturating_add(1);
+        }
+        if self.failed_attempts > self.config.max_reg_attempt {
+            self.state = State::Idle;
+            self.home = ServerIdentifier::NONE;
+            self.event(Record::RegistrationFailed(RegistrationFailure::NoAnswer));
+        } else {
+            self.leave_home(now, Goal::Register);
+        }
+    }
+
+    pub(super) fn forget_failures(&mut self) {
+        (self.failed_attempts, self.failed_at) = (0, None);
+    }
+
     pub(super) fn timeout(&mut self, now: Instant) {
         match self.state {
             State::Registering { home, t2 } if t2 <= now => {
                 let _ = self.outbox.push(Record::Abort { association: home });
-                self.attempts = self.attempts.saturating_add(1);
-                // RFC 5352 §3.1: past the threshold, report and stop.
-                if self.attempts > self.config.max_reg_attempt {
-                    self.state = State::Idle;
-                    self.event(Record::RegistrationFailed(RegistrationFailure::NoAnswer));
-                } else {
-                    self.leave_home(now, Goal::Register);
-                }
+                self.attempt_failed(now, CloseReason::Lost);
             }
             State::Registered { home, t4 } if t4 <= now => self.send_registration(now, home),
             State::Deregistering { home, t3 } if t3 <= now => {
@@ -157,7 +172,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             self.event(Record::RegistrationFailed(RegistrationFailure::Rejected(cause)));
             return;
         }
-        self.attempts = 0;
+        self.forget_failures();
         self.state = State::Registered { home, t4: now + self.config.t4_reregistration() };
         self.event(Record::Registered { home: self.home });
     }
