@@ -86,15 +86,12 @@ extern crate alloc;
 
 mod address_range;
 mod asap_input;
-mod business_card;
 mod client;
 #[cfg(feature = "cookies")]
 pub mod cookie;
 pub mod endpoint;
 pub mod handlespace;
-mod hunt;
 pub mod machine;
-mod outbox;
 pub mod pool_element;
 pub mod pool_user;
 mod profile;
@@ -105,10 +102,10 @@ mod time;
 pub mod wire;
 
 pub use self::address_range::{AddressRange, NoAddressRange};
-pub use self::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::SendError;
+pub use self::client::business_card::{CardError, MAX_BUSINESS_CARD};
+pub use self::client::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
-pub use self::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
 pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
     OutgoingMessage, Progress, Purpose, SendBuffer,

@@ -6,17 +6,15 @@ use core::time::Duration;
 
 use heapless::Vec;
 
+use crate::client::hunt::HuntConfig;
+use crate::client::sizes::{MAX_POOL_HANDLE, PoolHandleBuf};
 use crate::endpoint::MAX_ADDRESSES;
-use crate::hunt::HuntConfig;
 use crate::profile::Profile;
 use crate::wire::param::transport::IpProtocol;
 use crate::wire::{
     PeIdentifier, Policy, PoolElement as WirePoolElement, PoolHandle, ServerIdentifier, Transport, TransportUse,
     Unknown,
 };
-
-/// The longest pool handle that elements and users take, in octets.
-pub const MAX_POOL_HANDLE: usize = 64;
 
 /// Where an element serves its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +117,7 @@ impl core::error::Error for ConfigError {}
 /// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
 #[derive(Clone, Debug)]
 pub struct ElementConfig {
-    pub(super) pool_handle: Vec<u8, MAX_POOL_HANDLE, u8>,
+    pub(super) pool_handle: PoolHandleBuf,
     pub(super) identifier: PeIdentifier,
     pub(super) user_transport: UserTransport,
     /// Policy and the element's values for it. Default: round robin.

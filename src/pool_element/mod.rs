@@ -16,27 +16,27 @@ mod sessions;
 
 use core::net::SocketAddr;
 
-pub use self::config::{ConfigError, ElementConfig, MAX_POOL_HANDLE, UserTransport};
+pub use self::config::{ConfigError, ElementConfig, UserTransport};
 pub use self::event::{ElementEvent, RegistrationFailure};
 pub use self::resolution::ResolveError;
+pub use crate::client::sizes::MAX_POOL_HANDLE;
 
 use self::event::Record;
 use self::resolution::Query;
 use self::sessions::{Added, FailoverOrder, Sessions};
 use crate::asap_input::receive;
+use crate::client::hunt::{Hunt, TooManyRegistrars};
+use crate::client::outbox::Outbox;
+use crate::client::sizes::MAX_ACTIONS;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::{Endpoint, EndpointBuf};
-use crate::hunt::{Hunt, TooManyRegistrars};
 use crate::machine::{Action, AssociationId, AssociationNames, Input, Machine, MulticastGroup};
-use crate::outbox::Outbox;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, Policy, ServerIdentifier};
 
 /// How many registrars an element knows at most, configured and announced.
 const MAX_REGISTRARS: usize = 4;
-/// How many actions it queues at most.
-const MAX_ACTIONS: usize = 16;
 
 /// What to do once a home registrar is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

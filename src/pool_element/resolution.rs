@@ -5,8 +5,9 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::{MAX_POOL_HANDLE, PoolElement, Record};
+use super::{PoolElement, Record};
 use crate::client::send;
+use crate::client::sizes::PoolHandleBuf;
 use crate::machine::AssociationId;
 use crate::pool_user::ResolutionFailure;
 use crate::time::Instant;
@@ -16,7 +17,7 @@ use crate::wire::asap::{Body, HandleResolution, HandleResolutionResponse};
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
-    pool_handle: Vec<u8, MAX_POOL_HANDLE, u8>,
+    pool_handle: PoolHandleBuf,
     pub(super) t1: Instant,
 }
 
@@ -28,7 +29,7 @@ pub enum ResolveError {
     NoHome,
     /// The answer to another request has not come yet.
     Busy,
-    /// The pool handle is longer than [`MAX_POOL_HANDLE`].
+    /// The pool handle is longer than [`MAX_POOL_HANDLE`](super::MAX_POOL_HANDLE).
     PoolHandleTooLong,
 }
 

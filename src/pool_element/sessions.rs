@@ -2,10 +2,10 @@
 //! (RFC 5352 §3.8, §3.9), and the end of it all.
 
 use super::{Duty, PoolElement, Record, State};
-use crate::business_card::{CardError, ElementList};
+use crate::client::business_card::{CardError, ElementList};
+use crate::client::outbox::Full;
 use crate::client::{MessageHeader, SendError, send};
 use crate::machine::{AssociationId, OutgoingMessage, SendBuffer};
-use crate::outbox::Full;
 use crate::wire::asap::{Body, BusinessCard};
 use crate::wire::{PoolElement as WirePoolElement, PoolHandle, TransportUse};
 

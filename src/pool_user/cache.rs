@@ -3,21 +3,18 @@
 
 use heapless::Vec;
 
+use crate::client::sizes::PoolHandleBuf;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::policy::{Fixed, Member, Seat, Seats, SelectionPolicy, Selector};
-use crate::pool_element::MAX_POOL_HANDLE;
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::asap::HandleResolutionResponse;
 use crate::wire::{PeIdentifier, PolicyType, PoolElement, PoolHandle, TransportUse};
 
-/// A pool's octets, owned.
-pub(super) type HandleBuf = Vec<u8, MAX_POOL_HANDLE, u8>;
-
 /// An element of some pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ElementKey {
-    pub(super) pool_handle: HandleBuf,
+    pub(super) pool_handle: PoolHandleBuf,
     pub(super) identifier: PeIdentifier,
 }
 
@@ -78,7 +75,7 @@ enum Validity {
 
 #[derive(Debug)]
 pub(super) struct CachedPool<const ELEMENTS: usize> {
-    pool_handle: HandleBuf,
+    pool_handle: PoolHandleBuf,
     /// The elements. An element's place is its number for the policy.
     elements: Vec<(KnownElement, Standing), ELEMENTS>,
     /// Chooses among them.

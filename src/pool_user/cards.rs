@@ -3,7 +3,7 @@
 use super::cache::KnownElement;
 use super::session::{FailoverMode, Preferred, PreferredList, SessionId};
 use super::{OpenError, PoolUser};
-use crate::business_card::{CardBuf, CardError};
+use crate::client::business_card::{CardBuf, CardError};
 use crate::client::send;
 use crate::machine::AssociationId;
 use crate::time::Instant;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::hunt::HuntConfig;
+use crate::client::hunt::HuntConfig;
 
 /// A user's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use super::cache::{KnownElement, Request};
 use super::event::Record;
 use super::session::{Kind, Partner, Session, SessionId, SessionState};
 use super::{OpenError, PoolUser};
+use crate::client::outbox::Outbox;
+use crate::client::sizes::MAX_POOL_HANDLE;
 use crate::client::{MessageHeader, SendError};
 use crate::machine::{AssociationId, Failover, OutgoingMessage, Progress, SendBuffer};
-use crate::outbox::Outbox;
-use crate::pool_element::MAX_POOL_HANDLE;
 use crate::time::Instant;
 use crate::wire::{EncodeError, PayloadProtocol, PeIdentifier, PoolHandle};
 

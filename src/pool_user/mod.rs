@@ -30,12 +30,13 @@ use self::event::Record;
 use self::messages::{Destination, Held};
 use self::session::{Session, SessionState};
 use crate::asap_input::receive;
-use crate::business_card::CardBuf;
+use crate::client::business_card::CardBuf;
+use crate::client::hunt::{Hunt, TooManyRegistrars};
+use crate::client::outbox::Outbox;
+use crate::client::sizes::MAX_ACTIONS;
 use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
-use crate::hunt::{Hunt, TooManyRegistrars};
 use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
-use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
@@ -43,8 +44,6 @@ use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 
 /// How many registrars a user knows at most, configured and announced.
 const MAX_REGISTRARS: usize = 4;
-/// How many actions it queues at most.
-const MAX_ACTIONS: usize = 16;
 /// The longest cookie that it keeps, in octets.
 pub const MAX_COOKIE: usize = 128;
 

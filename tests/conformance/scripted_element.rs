@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure, UserTransport};
 use rserpool::wire::asap::{
-    Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, Message, RegistrationResponse, message_type,
+    Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, RegistrationResponse, message_type,
 };
 use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
@@ -218,12 +218,6 @@ impl ScriptedElement {
     pub(crate) fn types(&self, to: AssociationId) -> Vec<u8> {
         let sent = self.sent.iter().filter(|sent| sent.to == to && sent.protocol == PayloadProtocol::ASAP);
         sent.map(|sent| sent.octets[0]).collect()
-    }
-
-    /// The last ASAP message to somebody.
-    pub(crate) fn last(&self, to: AssociationId) -> Option<Message<'_>> {
-        let sent = self.sent.iter().rfind(|sent| sent.to == to && sent.protocol == PayloadProtocol::ASAP)?;
-        Some(Message::decode(&sent.octets).unwrap().message)
     }
 
     /// How often an element has said that it is there.

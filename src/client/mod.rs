@@ -1,11 +1,16 @@
 //! What elements and users have in common: the actions of their hunt, their ASAP messages, and why they do not send one of
 //! the application's.
 
+pub(crate) mod business_card;
+pub(crate) mod hunt;
+pub(crate) mod outbox;
+pub(crate) mod sizes;
+
 use core::fmt;
 
-use crate::hunt::HuntAction;
+use self::hunt::HuntAction;
+use self::outbox::{Full, Outbox};
 use crate::machine::{AssociationId, Delivery, Failover, OutgoingMessage};
-use crate::outbox::{Full, Outbox};
 use crate::wire::PayloadProtocol;
 use crate::wire::asap::Message;
 

@@ -5,7 +5,9 @@ use core::fmt;
 
 use heapless::Vec;
 
-use crate::pool_element::MAX_POOL_HANDLE;
+#[cfg(doc)]
+use super::sizes::MAX_POOL_HANDLE;
+use super::sizes::PoolHandleBuf;
 use crate::wire::asap::BusinessCard;
 use crate::wire::{PeIdentifier, PoolElement, PoolHandle, Sequence};
 
@@ -69,7 +71,7 @@ impl<const OCTETS: usize> ElementList<OCTETS> {
 /// A card that is ready to be given away.
 #[derive(Clone, Debug)]
 pub(crate) struct CardBuf {
-    pool_handle: Vec<u8, MAX_POOL_HANDLE, u8>,
+    pool_handle: PoolHandleBuf,
     elements: ElementList,
     sender: PeIdentifier,
 }
