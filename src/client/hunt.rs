@@ -95,7 +95,7 @@ pub(crate) struct Hunt<const REGISTRARS: usize> {
     found: Option<Instant>,
     /// How long the last pause was; zero if there was none.
     pause: Duration,
-    /// Which registrar was found last.
+    /// Which registrar is the home, if the hunt has found it. It is not tried.
     home: Option<u16>,
     /// The one that was lost, as long as there are others to be tried. RFC 5352 §3.6: the new home is to be a different one.
     avoided: Option<u16>,
@@ -136,12 +136,17 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.stage != Stage::Off
     }
 
-    /// Starts hunting, unless it is on. RFC 5352 §3.6 SH1, SH2.
+    /// There is no home, or it is lost: starts hunting, or goes on. RFC 5352 §3.6 SH1, SH2.
     pub(crate) fn start(&mut self, now: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
+        let lost = self.home.take();
+        if lost.is_some() {
+            self.avoided = lost;
+        }
         if self.is_on() {
+            // It was looked for another one already. Now the lost one is better than none.
+            self.try_more(names, act);
             return;
         }
-        self.avoided = self.home.take();
         if self.found.is_none_or(|found| now.since(found) >= self.config.t5_serverhunt) {
             self.pause = Duration::ZERO;
             self.begin_round(now + self.t5, names, act);
@@ -149,6 +154,19 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         }
         // Registrars that take nobody yet would be asked as fast as the network allows, by all elements at once.
         self.stage = Stage::Pausing { until: now + self.next_pause(), t5: None };
+    }
+
+    /// Starts hunting for another registrar than the home, which does not answer (RFC 5352 §3.7.2), unless that is so already.
+    pub(crate) fn start_beside(
+        &mut self,
+        now: Instant,
+        names: &mut AssociationNames,
+        act: &mut impl FnMut(HuntAction<'_>),
+    ) {
+        if !self.is_on() {
+            self.pause = Duration::ZERO;
+            self.begin_round(now + self.t5, names, act);
+        }
     }
 
     fn next_pause(&mut self) -> Duration {
@@ -159,7 +177,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     fn begin_round(&mut self, t5: Instant, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
         self.stage = Stage::Trying { t5 };
         for registrar in &mut self.registrars {
-            registrar.tried = self.avoided == Some(registrar.number);
+            registrar.tried = [self.avoided, self.home].contains(&Some(registrar.number));
         }
         while self.attempts.len() < MAX_ATTEMPTS && self.attempt(names, act) {}
     }
@@ -204,7 +222,7 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.found = None;
     }
 
-    /// Whether the association is one of the hunt's; if so the hunt is over and it is the home now (SH3, SH6).
+    /// Whether the association is one of the hunt's; if so the hunt is over and it leads to the home now (SH3, SH6).
     pub(crate) fn opened(
         &mut self,
         now: Instant,
@@ -221,13 +239,18 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         true
     }
 
-    /// The hunt is over: a registrar was found, or has found us.
+    /// A registrar has come by itself and is the home now. Which of the known ones it is, is not known.
+    pub(crate) fn adopted(&mut self, act: &mut impl FnMut(HuntAction<'_>)) {
+        self.stop(act);
+        self.home = None;
+    }
+
+    /// The hunt is over.
     pub(crate) fn stop(&mut self, act: &mut impl FnMut(HuntAction<'_>)) {
         for (association, _) in core::mem::take(&mut self.attempts) {
             act(HuntAction::Abort { association });
         }
         self.stage = Stage::Off;
-        self.home = None;
         self.avoided = None;
         self.t5 = self.config.t5_serverhunt;
     }
@@ -309,6 +332,11 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
                 self.learn(now, endpoint);
             }
         }
+        self.try_more(names, act);
+    }
+
+    /// Tries what has not been tried in this round, if nothing else is under way.
+    fn try_more(&mut self, names: &mut AssociationNames, act: &mut impl FnMut(HuntAction<'_>)) {
         if let Stage::Trying { t5 } | Stage::Pausing { t5: Some(t5), .. } = self.stage
             && self.attempts.is_empty()
         {

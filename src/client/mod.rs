@@ -3,7 +3,9 @@
 
 pub(crate) mod business_card;
 pub(crate) mod hunt;
+pub(crate) mod link;
 pub(crate) mod outbox;
+pub(crate) mod request;
 pub(crate) mod sizes;
 
 use core::fmt;
@@ -11,8 +13,8 @@ use core::fmt;
 use self::hunt::HuntAction;
 use self::outbox::{Full, Outbox};
 use crate::machine::{AssociationId, Delivery, Failover, OutgoingMessage};
-use crate::wire::PayloadProtocol;
 use crate::wire::asap::Message;
+use crate::wire::{CauseCode, PayloadProtocol};
 
 /// What is kept of a message beside its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,15 @@ pub(crate) fn send<R: ClientRecord, const RECORDS: usize, const OCTETS: usize>(
 ) -> Result<(), Full> {
     let record = R::send(association, MessageHeader::CONTROL);
     outbox.push_with(record, |buffer| message.encode(buffer))
+}
+
+/// Why a pool could not be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolutionFailure {
+    /// No registrar has answered, MAX-REQUEST-RETRANSMIT repetitions included.
+    NoAnswer,
+    /// The registrar said no, for this cause if it gave one: "Unknown Pool Handle" mostly.
+    Rejected(Option<CauseCode>),
 }
 
 /// Why a message was not taken.

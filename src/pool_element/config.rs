@@ -7,6 +7,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use crate::client::hunt::HuntConfig;
+use crate::client::request::RequestTimers;
 use crate::client::sizes::{MAX_POOL_HANDLE, PoolHandleBuf};
 use crate::endpoint::MAX_ADDRESSES;
 use crate::profile::Profile;
@@ -132,6 +133,8 @@ pub struct ElementConfig {
     pub t4_reregistration_max: Duration,
     /// T1-ENRPrequest: how long to wait for the answer to a handle resolution. Default 15 s.
     pub t1_enrp_request: Duration,
+    /// MAX-REQUEST-RETRANSMIT: how often a handle resolution is repeated. Default 2.
+    pub max_request_retransmit: u8,
     /// How long to wait at least from one registration to the next when values change, as a load may that is measured all
     /// the time. The last of them is registered. Default: no time.
     pub change_interval: Duration,
@@ -174,6 +177,7 @@ impl ElementConfig {
             t3_deregistration: Duration::from_secs(30),
             t4_reregistration_max: Duration::from_secs(600),
             t1_enrp_request: Duration::from_secs(15),
+            max_request_retransmit: 2,
             change_interval: Duration::ZERO,
             max_reg_attempt: 2,
             hunt: HuntConfig::default(),
@@ -210,6 +214,10 @@ impl ElementConfig {
             asap_transport: None,
             unknown: Unknown::NONE,
         }
+    }
+
+    pub(super) fn request_timers(&self) -> RequestTimers {
+        RequestTimers { t1: self.t1_enrp_request, max_retransmit: self.max_request_retransmit }
     }
 
     /// RFC 5352 §7.1: 10 minutes, or 20 seconds less than the life, whichever is less. A life of less than 40 s

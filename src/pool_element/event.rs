@@ -1,9 +1,8 @@
 //! What an element tells its application, and the records that its actions are made of.
 
-use crate::client::{ClientRecord, MessageHeader};
+use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, Purpose};
-use crate::pool_user::ResolutionFailure;
 use crate::wire::asap::{Body, BusinessCard, HandleResolutionResponse, Message};
 use crate::wire::{CauseCode, PayloadProtocol, PoolHandle, ServerIdentifier};
 

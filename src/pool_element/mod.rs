@@ -25,12 +25,13 @@ use self::event::Record;
 use self::resolution::Query;
 use self::sessions::{Added, FailoverOrder, Sessions};
 use crate::asap_input::receive;
-use crate::client::hunt::{Hunt, TooManyRegistrars};
+use crate::client::hunt::TooManyRegistrars;
+use crate::client::link::Link;
 use crate::client::outbox::Outbox;
+use crate::client::send;
 use crate::client::sizes::MAX_ACTIONS;
-use crate::client::{queue_hunt, send};
 use crate::endpoint::{Endpoint, EndpointBuf};
-use crate::machine::{Action, AssociationId, AssociationNames, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, Policy, ServerIdentifier};
@@ -55,19 +56,19 @@ enum Duty {
     Drained,
 }
 
-/// Where the element stands with its registration.
+/// Where the element stands with its registration. What it has asked of a registrar it has asked of its home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Not registered and not about to be.
+    /// Not registered and not about to be. It has a home only to ask it something.
     Idle,
     /// Looking for a home registrar.
     Hunting(Goal),
     /// Waiting for the home registrar's answer to a registration until T2 expires.
-    Registering { home: AssociationId, t2: Instant },
+    Registering { t2: Instant },
     /// A member of the pool. The registration is renewed as T4 expires.
-    Registered { home: AssociationId, t4: Instant },
+    Registered { t4: Instant },
     /// Waiting for the home registrar's answer to a deregistration until T3 expires.
-    Deregistering { home: AssociationId, t3: Instant },
+    Deregistering { t3: Instant },
 }
 
 /// A pool element with up to `SESSIONS` users and registrars at a time that have come to it. An eighth of the places is left
@@ -114,8 +115,7 @@ enum State {
 pub struct PoolElement<const SESSIONS: usize = 16, const OCTETS: usize = 1536> {
     config: ElementConfig,
     state: State,
-    hunt: Hunt<MAX_REGISTRARS>,
-    names: AssociationNames,
+    link: Link<MAX_REGISTRARS>,
     /// The home registrar's identifier, once a keep-alive has told it.
     home: ServerIdentifier,
     /// Registrations since the last success that have failed.
@@ -140,10 +140,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     #[must_use]
     pub fn new(config: ElementConfig) -> Self {
         Self {
-            hunt: Hunt::new(config.hunt),
+            link: Link::new(config.hunt),
             config,
             state: State::Idle,
-            names: AssociationNames::default(),
             home: ServerIdentifier::NONE,
             failed_attempts: 0,
             failed_at: None,
@@ -164,7 +163,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     ///
     /// The list is full.
     pub fn add_registrar(&mut self, endpoint: impl Into<EndpointBuf>) -> Result<(), TooManyRegistrars> {
-        self.hunt.add(endpoint.into())
+        self.link.add(endpoint.into())
     }
 
     /// Its configuration.
@@ -184,12 +183,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub fn register(&mut self, now: Instant) {
         self.forget_failures();
         self.duty = Duty::Serving;
-        match self.state {
-            State::Idle | State::Hunting(_) => self.hunt_for(now, Goal::Register),
-            State::Registering { home, .. } | State::Registered { home, .. } | State::Deregistering { home, .. } => {
-                self.send_registration(now, home);
-            }
-        }
+        self.pursue(now, Goal::Register);
     }
 
     /// Changes the policy and its values, and registers again if it is registered (RFC 5352 §6.5.2), but not before
@@ -217,8 +211,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub fn deregister(&mut self, now: Instant) {
         match self.state {
             State::Idle => self.event(Record::Deregistered),
-            State::Hunting(_) => self.hunt_for(now, Goal::Deregister),
-            State::Registering { home, .. } | State::Registered { home, .. } => self.send_deregistration(now, home),
+            State::Hunting(_) | State::Registering { .. } | State::Registered { .. } => {
+                self.pursue(now, Goal::Deregister);
+            }
             State::Deregistering { .. } => {}
         }
     }
@@ -236,7 +231,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     /// Whether it is looking for a home registrar.
     #[must_use]
     pub fn is_hunting(&self) -> bool {
-        matches!(self.state, State::Hunting(_))
+        self.link.is_hunting()
     }
 }
 
@@ -249,10 +244,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             Input::Opened { association, .. } => self.opened(now, association),
             // Who comes in tells by its first message whether it is a user or a registrar.
             Input::Accepted { association, peer, .. } => self.accepted(association, peer),
-            Input::OpenFailed { association } => {
-                let Self { hunt, names, outbox, .. } = self;
-                hunt.failed(now, association, names, &mut |action| queue_hunt(outbox, &action));
-            }
+            Input::OpenFailed { association } => _ = self.link.failed(now, association, &mut self.outbox),
             Input::Closed { association, reason } => self.closed(now, association, reason),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.message(now, association, octets);
@@ -279,11 +271,11 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
     fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.state {
             State::Idle | State::Hunting(_) => None,
-            State::Registered { t4, .. } => earliest(Some(t4), self.change_due),
-            State::Registering { t2: at, .. } | State::Deregistering { t3: at, .. } => Some(at),
+            State::Registered { t4 } => earliest(Some(t4), self.change_due),
+            State::Registering { t2: at } | State::Deregistering { t3: at } => Some(at),
         };
-        let query = self.query.as_ref().map(|query| query.t1);
-        earliest(earliest(own, query), self.hunt.poll_timeout())
+        let query = self.query.as_ref().map(Query::t1);
+        earliest(earliest(own, query), self.link.poll_timeout())
     }
 }
 
@@ -332,7 +324,6 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     fn datagram(&mut self, now: Instant, from: SocketAddr, octets: &[u8]) {
         let Ok(decoded) = Message::decode(octets) else { return };
         let Body::ServerAnnounce(announce) = decoded.message.body else { return };
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.announced(now, &announce, from, names, &mut |action| queue_hunt(outbox, &action));
+        self.link.announced(now, &announce, from, &mut self.outbox);
     }
 }

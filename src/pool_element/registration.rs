@@ -2,7 +2,8 @@
 //! §3.1, §3.2, §3.4, §3.6).
 
 use super::{ElementConfig, Goal, PoolElement, Record, RegistrationFailure, State};
-use crate::client::{queue_hunt, send};
+use crate::client::link::Opened;
+use crate::client::send;
 use crate::machine::{AssociationId, CloseReason};
 use crate::time::Instant;
 use crate::wire::asap::{self, Body, ElementReference, EndpointKeepAlive};
@@ -13,19 +14,26 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         ElementReference { pool_handle: PoolHandle::new(&config.pool_handle), identifier: config.identifier }
     }
 
-    pub(super) fn home_association(&self) -> Option<AssociationId> {
-        match self.state {
-            State::Registering { home, .. } | State::Registered { home, .. } | State::Deregistering { home, .. } => {
-                Some(home)
+    /// Asks the home registrar for what is wanted, or looks for one.
+    pub(super) fn pursue(&mut self, now: Instant, goal: Goal) {
+        match (self.link.home(), goal) {
+            (Some(home), Goal::Register) => self.send_registration(now, home),
+            (Some(home), Goal::Deregister) => self.send_deregistration(now, home),
+            (None, _) => {
+                self.state = State::Hunting(goal);
+                self.link.hunt(now, &mut self.outbox);
             }
-            State::Idle | State::Hunting(_) => None,
         }
     }
 
-    pub(super) fn hunt_for(&mut self, now: Instant, goal: Goal) {
-        self.state = State::Hunting(goal);
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.start(now, names, &mut |action| queue_hunt(outbox, &action));
+    /// What is to be asked of a new home registrar.
+    const fn goal(&self) -> Option<Goal> {
+        match self.state {
+            State::Idle => None,
+            State::Hunting(goal) => Some(goal),
+            State::Registering { .. } | State::Registered { .. } => Some(Goal::Register),
+            State::Deregistering { .. } => Some(Goal::Deregister),
+        }
     }
 
     /// RFC 5352 §3.1 R2–R4.
@@ -40,7 +48,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         let _ = send(outbox, home, &message.into());
         self.registered_at = Some(now);
         self.change_due = None;
-        self.state = State::Registering { home, t2: now + self.config.t2_registration };
+        self.state = State::Registering { t2: now + self.config.t2_registration };
     }
 
     /// The configuration has changed: it is registered again, at once or after a while.
@@ -52,10 +60,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     /// A change during a registration waits for its answer.
     fn register_change(&mut self, now: Instant) {
-        if let State::Registered { home, .. } = self.state
-            && self.change_due.is_some_and(|due| due <= now)
-        {
-            self.send_registration(now, home);
+        if self.is_registered() && self.change_due.is_some_and(|due| due <= now) {
+            self.pursue(now, Goal::Register);
         }
     }
 
@@ -63,47 +69,62 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub(super) fn send_deregistration(&mut self, now: Instant, home: AssociationId) {
         let message = Body::Deregistration(Self::reference(&self.config));
         let _ = send(&mut self.outbox, home, &message.into());
-        self.state = State::Deregistering { home, t3: now + self.config.t3_deregistration };
+        self.state = State::Deregistering { t3: now + self.config.t3_deregistration };
     }
 
     pub(super) fn event(&mut self, record: Record) {
         let _ = self.outbox.push(record);
     }
 
+    /// Ends an association with a registrar.
+    fn end(&mut self, association: Option<AssociationId>, record: impl FnOnce(AssociationId) -> Record) {
+        if let Some(association) = association {
+            self.sessions.remove(association);
+            self.event(record(association));
+        }
+    }
+
     /// The home registrar does not answer, or is gone: look for another (RFC 5352 §3.1, §3.2, §3.6).
-    pub(super) fn leave_home(&mut self, now: Instant, goal: Goal) {
+    fn lose_home(&mut self, now: Instant, reason: CloseReason) {
+        self.link.lose();
         self.home = ServerIdentifier::NONE;
-        self.resolution_failed();
-        self.hunt_for(now, goal);
+        if let State::Registering { .. } = self.state {
+            self.attempt_failed(now, reason);
+        }
+        if let Some(goal) = self.goal() {
+            self.pursue(now, goal);
+        }
+        self.ask_anew(now);
     }
 
     pub(super) fn opened(&mut self, now: Instant, association: AssociationId) {
-        let Self { hunt, outbox, .. } = self;
-        if !hunt.opened(now, association, &mut |action| queue_hunt(outbox, &action)) {
+        match self.link.opened(now, association, &mut self.outbox) {
             // An attempt that was given up.
-            let _ = self.outbox.push(Record::Abort { association });
-            return;
-        }
-        match self.state {
-            State::Hunting(Goal::Register) => self.send_registration(now, association),
-            State::Hunting(Goal::Deregister) => self.send_deregistration(now, association),
-            // The hunt is on in the state of hunting only.
-            _ => {}
+            Opened::NotOurs => self.event(Record::Abort { association }),
+            Opened::Home { instead_of: None } => self.home_found(now),
+            // RFC 5352 §3.7.2: the home does not answer, and another registrar does.
+            Opened::Home { instead_of: old } => {
+                self.end(old, |association| Record::Abort { association });
+                self.home = ServerIdentifier::NONE;
+                self.event(Record::HomeLost { reason: CloseReason::Lost });
+                self.home_found(now);
+            }
         }
     }
 
-    pub(super) fn closed(&mut self, now: Instant, association: AssociationId, reason: CloseReason) {
-        if self.home_association() == Some(association) {
-            self.sessions.remove(association);
-            self.event(Record::HomeLost { reason });
-            match self.state {
-                State::Deregistering { .. } => self.leave_home(now, Goal::Deregister),
-                State::Registering { .. } => self.attempt_failed(now, reason),
-                _ => self.leave_home(now, Goal::Register),
-            }
-            return;
+    fn home_found(&mut self, now: Instant) {
+        if let Some(goal) = self.goal() {
+            self.pursue(now, goal);
         }
-        if self.sessions.remove(association) {
+        self.ask_anew(now);
+    }
+
+    pub(super) fn closed(&mut self, now: Instant, association: AssociationId, reason: CloseReason) {
+        let is_users = self.sessions.remove(association);
+        if self.link.home() == Some(association) {
+            self.event(Record::HomeLost { reason });
+            self.lose_home(now, reason);
+        } else if is_users {
             self.event(Record::SessionClosed { session: association, reason });
         }
     }
@@ -119,10 +140,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         }
         if self.failed_attempts > self.config.max_reg_attempt {
             self.state = State::Idle;
-            self.home = ServerIdentifier::NONE;
             self.event(Record::RegistrationFailed(RegistrationFailure::NoAnswer));
-        } else {
-            self.leave_home(now, Goal::Register);
         }
     }
 
@@ -132,23 +150,17 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     pub(super) fn timeout(&mut self, now: Instant) {
         match self.state {
-            State::Registering { home, t2 } if t2 <= now => {
-                let _ = self.outbox.push(Record::Abort { association: home });
-                self.attempt_failed(now, CloseReason::Lost);
+            State::Registering { t2: at } | State::Deregistering { t3: at } if at <= now => {
+                let home = self.link.lose();
+                self.end(home, |association| Record::Abort { association });
+                self.lose_home(now, CloseReason::Lost);
             }
-            State::Registered { home, t4 } if t4 <= now => self.send_registration(now, home),
-            State::Deregistering { home, t3 } if t3 <= now => {
-                let _ = self.outbox.push(Record::Abort { association: home });
-                self.leave_home(now, Goal::Deregister);
-            }
+            State::Registered { t4 } if t4 <= now => self.pursue(now, Goal::Register),
             _ => {}
         }
         self.register_change(now);
-        if self.query.as_ref().is_some_and(|query| query.t1 <= now) {
-            self.resolution_failed();
-        }
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.timeout(now, names, &mut |action| queue_hunt(outbox, &action));
+        self.query_timeout(now);
+        self.link.timeout(now, &mut self.outbox);
     }
 
     pub(super) fn registration_response(
@@ -157,23 +169,20 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         association: AssociationId,
         response: &asap::RegistrationResponse<'_>,
     ) {
-        if response.element != Self::reference(&self.config) {
-            return;
-        }
-        let State::Registering { home, .. } = self.state else { return };
-        if home != association {
+        let is_waiting = matches!(self.state, State::Registering { .. }) && self.link.home() == Some(association);
+        if response.element != Self::reference(&self.config) || !is_waiting {
             return;
         }
         if response.rejected {
             let cause = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
             // RFC 5352 §3.1: MUST NOT try again without correcting the error. The application has to.
             self.state = State::Idle;
-            let _ = self.outbox.push(Record::Close { association: home });
+            self.rest();
             self.event(Record::RegistrationFailed(RegistrationFailure::Rejected(cause)));
             return;
         }
         self.forget_failures();
-        self.state = State::Registered { home, t4: now + self.config.t4_reregistration() };
+        self.state = State::Registered { t4: now + self.config.t4_reregistration() };
         self.event(Record::Registered { home: self.home });
     }
 
@@ -183,26 +192,25 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         association: AssociationId,
         response: &asap::DeregistrationResponse<'_>,
     ) {
-        if response.element != Self::reference(&self.config) || self.home_association() != Some(association) {
+        if response.element != Self::reference(&self.config) || self.link.home() != Some(association) {
             return;
         }
         let rejected = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
-        match (self.state, rejected) {
-            (State::Deregistering { home, .. }, None) => {
+        match self.state {
+            State::Deregistering { .. } => {
                 self.state = State::Idle;
-                self.hunt.home_serves();
-                let _ = self.outbox.push(Record::Close { association: home });
-                self.event(Record::Deregistered);
-            }
-            (State::Deregistering { home, .. }, Some(cause)) => {
-                self.state = State::Idle;
-                let _ = self.outbox.push(Record::Close { association: home });
-                self.event(Record::DeregistrationRejected { cause });
+                // Who comes back does not wait, as one does who was removed.
+                self.link.home_serves();
+                self.rest();
+                self.event(match rejected {
+                    None => Record::Deregistered,
+                    Some(cause) => Record::DeregistrationRejected { cause },
+                });
             }
             // Unasked for: the registration's life has ended (RFC 5352 §3.2). The application has not asked for that.
-            (State::Registered { home, .. }, _) => {
+            State::Registered { .. } => {
                 self.event(Record::RegistrationExpired);
-                self.send_registration(now, home);
+                self.pursue(now, Goal::Register);
             }
             _ => {}
         }
@@ -226,7 +234,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
                 let _ = send(&mut self.outbox, association, &message.into());
             }
         }
-        if self.home_association() == Some(association) {
+        if self.link.home() == Some(association) {
             self.home = keep_alive.server;
         } else if keep_alive.new_home || matches!(self.state, State::Hunting(_)) {
             // Also the old one, if it comes over a new association: the old association has ended, or soon will. And who looks
@@ -236,22 +244,17 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     /// A registrar has taken over: it is the home now.
-    pub(super) fn adopt(&mut self, now: Instant, association: AssociationId, server: ServerIdentifier) {
-        let old = self.home_association().filter(|old| *old != association);
-        match self.state {
-            State::Idle => return,
-            State::Registered { t4, .. } => self.state = State::Registered { home: association, t4 },
+    fn adopt(&mut self, now: Instant, association: AssociationId, server: ServerIdentifier) {
+        let old = self.link.adopt(association, &mut self.outbox);
+        match self.goal() {
+            // It has taken over the registration as well.
+            _ if self.is_registered() => {}
             // Whether the old home has handled the request is not known; the new one has not.
-            State::Registering { .. } | State::Hunting(Goal::Register) => self.send_registration(now, association),
-            State::Deregistering { .. } | State::Hunting(Goal::Deregister) => {
-                self.send_deregistration(now, association);
-            }
+            Some(goal) => self.pursue(now, goal),
+            None => {}
         }
-        let Self { hunt, outbox, .. } = self;
-        hunt.stop(&mut |action| queue_hunt(outbox, &action));
-        if let Some(association) = old {
-            let _ = self.outbox.push(Record::Close { association });
-        }
+        self.ask_anew(now);
+        self.end(old, |association| Record::Close { association });
         self.home = server;
         self.event(Record::HomeChanged { home: server });
     }

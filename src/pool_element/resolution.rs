@@ -5,28 +5,33 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::{PoolElement, Record};
-use crate::client::send;
+use super::{PoolElement, Record, State};
+use crate::client::request::{Expiry, Request};
 use crate::client::sizes::PoolHandleBuf;
+use crate::client::{ResolutionFailure, send};
 use crate::machine::AssociationId;
-use crate::pool_user::ResolutionFailure;
 use crate::time::Instant;
 use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, HandleResolution, HandleResolutionResponse};
 
-/// A request that has no answer yet.
+/// What is to be resolved.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
     pool_handle: PoolHandleBuf,
-    pub(super) t1: Instant,
+    request: Request,
+}
+
+impl Query {
+    /// When T1 expires.
+    pub(super) const fn t1(&self) -> Instant {
+        self.request.t1()
+    }
 }
 
 /// Why a pool cannot be resolved now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// The element has no home registrar at the moment.
-    NoHome,
     /// The answer to another request has not come yet.
     Busy,
     /// The pool handle is longer than [`MAX_POOL_HANDLE`](super::MAX_POOL_HANDLE).
@@ -36,7 +41,6 @@ pub enum ResolveError {
 impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoHome => "there is no home registrar",
             Self::Busy => "another pool is being resolved",
             Self::PoolHandleTooLong => "the pool handle is too long",
         })
@@ -46,24 +50,40 @@ impl fmt::Display for ResolveError {
 impl core::error::Error for ResolveError {}
 
 impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
-    /// Asks the home registrar for the elements of a pool. The answer comes as
-    /// [`ElementEvent::Resolved`](super::ElementEvent::Resolved) or
+    /// Asks the home registrar for the elements of a pool. Without one, as before it has registered, it looks for a registrar to ask.
+    /// The answer comes as [`ElementEvent::Resolved`](super::ElementEvent::Resolved) or
     /// [`ElementEvent::ResolutionFailed`](super::ElementEvent::ResolutionFailed).
     ///
     /// # Errors
     ///
     /// It is not asked.
     pub fn resolve(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Result<(), ResolveError> {
-        let home = self.home_association().ok_or(ResolveError::NoHome)?;
         if self.query.is_some() {
             return Err(ResolveError::Busy);
         }
-        let octets = Vec::from_slice(pool_handle.octets()).map_err(|_| ResolveError::PoolHandleTooLong)?;
-        self.query = Some(Query { pool_handle: octets, t1: now + self.config.t1_enrp_request });
-        let request = HandleResolution { pool_handle, send_updates: false, items: None };
-        // Without room for it T1 expires.
-        let _ = send(&mut self.outbox, home, &Body::HandleResolution(request).into());
+        let pool_handle = Vec::from_slice(pool_handle.octets()).map_err(|_| ResolveError::PoolHandleTooLong)?;
+        self.query = Some(Query { pool_handle, request: Request::new(now, self.config.request_timers()) });
+        self.ask(now);
         Ok(())
+    }
+
+    /// RFC 5352 §3.3 NR1–NR4.
+    pub(super) fn ask(&mut self, now: Instant) {
+        let Some(query) = self.query.as_mut().filter(|query| query.request.is_wanted()) else { return };
+        let Some(home) = self.link.home() else { return self.link.hunt(now, &mut self.outbox) };
+        let pool_handle = PoolHandle::new(&query.pool_handle);
+        let request = HandleResolution { pool_handle, send_updates: false, items: None };
+        // Without room for it T1 expires, and it is sent again.
+        let _ = send(&mut self.outbox, home, &Body::HandleResolution(request).into());
+        query.request.sent(now, self.config.request_timers());
+    }
+
+    /// The registrar that was asked is left: the next one is asked (RFC 5352 §3.7.1).
+    pub(super) fn ask_anew(&mut self, now: Instant) {
+        if let Some(query) = &mut self.query {
+            query.request.renew();
+        }
+        self.ask(now);
     }
 
     pub(super) fn resolution_response(
@@ -73,8 +93,11 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         response: &HandleResolutionResponse<'_>,
     ) {
         let is_its = |query: &mut Query| PoolHandle::new(&query.pool_handle) == response.pool_handle;
-        if self.home_association() != Some(association) || self.query.take_if(is_its).is_none() {
+        if self.link.home() != Some(association) || self.query.take_if(is_its).is_none() {
             return;
+        }
+        if self.state == State::Idle {
+            self.link.home_serves();
         }
         match response.error {
             None => _ = self.outbox.push_octets(Record::Resolved, octets),
@@ -83,13 +106,44 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
                 let _ = self.outbox.push_octets(Record::ResolutionFailed(failure), response.pool_handle.octets());
             }
         }
+        self.query_ended();
     }
 
-    /// The answer has not come in time, or will not come any more.
-    pub(super) fn resolution_failed(&mut self) {
-        if let Some(query) = self.query.take() {
-            let failure = ResolutionFailure::NoAnswer;
-            let _ = self.outbox.push_octets(Record::ResolutionFailed(failure), &query.pool_handle);
+    pub(super) fn query_timeout(&mut self, now: Instant) {
+        let Some(query) = self.query.as_mut().filter(|query| query.t1() <= now) else { return };
+        match query.request.expire(now, self.config.request_timers()) {
+            Expiry::Again => {
+                // RFC 5352 §3.7.2: in parallel, a hunt begins.
+                if self.link.home().is_some() {
+                    self.link.hunt_beside(now, &mut self.outbox);
+                }
+                self.ask(now);
+            }
+            Expiry::Over => {
+                if let Some(query) = self.query.take() {
+                    let failure = ResolutionFailure::NoAnswer;
+                    let _ = self.outbox.push_octets(Record::ResolutionFailed(failure), &query.pool_handle);
+                }
+                self.query_ended();
+            }
+        }
+    }
+
+    /// Nothing is asked any more: no other home is looked for, and an element that is no member needs none.
+    fn query_ended(&mut self) {
+        if self.link.home().is_some() || self.state == State::Idle {
+            self.link.end_hunt(&mut self.outbox);
+        }
+        self.rest();
+    }
+
+    /// An element that is no member, and asks nothing, leaves its registrar.
+    pub(super) fn rest(&mut self) {
+        if self.state == State::Idle
+            && self.query.is_none()
+            && let Some(association) = self.link.lose()
+        {
+            self.event(Record::Close { association });
         }
     }
 }

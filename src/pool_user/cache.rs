@@ -3,6 +3,7 @@
 
 use heapless::Vec;
 
+use crate::client::request::Request;
 use crate::client::sizes::PoolHandleBuf;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::policy::{Fixed, Member, Seat, Seats, SelectionPolicy, Selector};
@@ -51,17 +52,6 @@ enum Standing {
     Dead,
 }
 
-/// Where a pool's resolution stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// None is under way.
-    None,
-    /// It goes out as soon as there is a home registrar. T1 runs already.
-    Wanted { t1: Instant, retransmits: u8 },
-    /// It waits for its answer until T1 expires.
-    Sent { t1: Instant, retransmits: u8 },
-}
-
 /// For how long what is known is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Validity {
@@ -75,7 +65,7 @@ enum Validity {
 
 #[derive(Debug)]
 pub(super) struct CachedPool<const ELEMENTS: usize> {
-    pool_handle: PoolHandleBuf,
+    pub(super) pool_handle: PoolHandleBuf,
     /// The elements. An element's place is its number for the policy.
     elements: Vec<(KnownElement, Standing), ELEMENTS>,
     /// Chooses among them.
@@ -84,7 +74,8 @@ pub(super) struct CachedPool<const ELEMENTS: usize> {
     validity: Validity,
     /// Which element the last message to the pool went to.
     pub(super) last: Option<PeIdentifier>,
-    pub(super) request: Request,
+    /// The resolution that is under way.
+    pub(super) request: Option<Request>,
 }
 
 /// How a user chooses from a list of elements under a pool's policy.
@@ -106,7 +97,7 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
             seats: Vec::new(),
             validity: Validity::Unknown,
             last: None,
-            request: Request::None,
+            request: None,
         })
     }
 

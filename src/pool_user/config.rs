@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::client::hunt::HuntConfig;
+use crate::client::request::RequestTimers;
 
 /// A user's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,12 @@ pub struct UserConfig {
     /// The start of its random numbers, with which it chooses from pools with a random policy. It should come from the
     /// operating system, or users choose alike. Default 0.
     pub seed: u64,
+}
+
+impl UserConfig {
+    pub(super) const fn request_timers(&self) -> RequestTimers {
+        RequestTimers { t1: self.t1_enrp_request, max_retransmit: self.max_request_retransmit }
+    }
 }
 
 /// Whether a user asks for updates.

@@ -1,11 +1,11 @@
 //! What a user tells its application, and the records that its actions are made of.
 
 use super::session::SessionId;
-use crate::client::{ClientRecord, MessageHeader};
+use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, OutgoingMessage, Progress, Purpose};
 use crate::wire::asap::{Body, HandleResolutionResponse, Message};
-use crate::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle};
+use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 
 /// What a user tells its application.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,15 +90,6 @@ pub enum UserEvent<'a> {
         /// The cookie's length in octets.
         length: usize,
     },
-}
-
-/// Why a pool could not be resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResolutionFailure {
-    /// No registrar has answered, MAX-REQUEST-RETRANSMIT repetitions included.
-    NoAnswer,
-    /// The registrar said no, for this cause if it gave one: "Unknown Pool Handle" mostly.
-    Rejected(Option<CauseCode>),
 }
 
 /// An action in the queue, without its octets.

@@ -1,7 +1,7 @@
 //! The application's messages: to a session, or to a pool, and what becomes of those that do not arrive (RFC 5352 §6.5,
 //! §6.7).
 
-use super::cache::{KnownElement, Request};
+use super::cache::KnownElement;
 use super::event::Record;
 use super::session::{Kind, Partner, Session, SessionId, SessionState};
 use super::{OpenError, PoolUser};
@@ -142,7 +142,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
 
     /// Goes on with messages to pools for which there was no room.
     pub(super) fn dispatch_rest(&mut self) {
-        let is_known = |pool: usize| self.pools.get(pool).is_some_and(|pool| pool.request == Request::None);
+        let is_known = |pool: usize| self.pools.get(pool).is_some_and(|pool| pool.request.is_none());
         let pool = self.held.records().find_map(|held| match held.destination {
             Destination::Pool { pool, .. } if is_known(pool) => Some(pool),
             _ => None,

@@ -19,24 +19,27 @@ mod session;
 
 pub use self::cache::KnownElement;
 pub use self::config::{Updates, UserConfig};
-pub use self::event::{ResolutionFailure, UserEvent};
+pub use self::event::UserEvent;
 pub use self::messages::Target;
 pub use self::session::{FailoverMode, MAX_PREFERRED, SessionId, SessionOptions};
+pub use crate::client::ResolutionFailure;
 
 use heapless::Vec;
 
-use self::cache::{CachedPool, Request};
+use self::cache::CachedPool;
 use self::event::Record;
 use self::messages::{Destination, Held};
 use self::session::{Session, SessionState};
 use crate::asap_input::receive;
 use crate::client::business_card::CardBuf;
-use crate::client::hunt::{Hunt, TooManyRegistrars};
+use crate::client::hunt::TooManyRegistrars;
+use crate::client::link::{Link, Opened};
 use crate::client::outbox::Outbox;
+use crate::client::request::Request;
+use crate::client::send;
 use crate::client::sizes::MAX_ACTIONS;
-use crate::client::{queue_hunt, send};
 use crate::endpoint::EndpointBuf;
-use crate::machine::{Action, AssociationId, AssociationNames, CloseReason, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
@@ -46,17 +49,6 @@ use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 const MAX_REGISTRARS: usize = 4;
 /// The longest cookie that it keeps, in octets.
 pub const MAX_COOKIE: usize = 128;
-
-/// The home registrar of the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Home {
-    /// None, and none is needed.
-    None,
-    /// The hunt for one is on.
-    Hunting,
-    /// This association leads to it.
-    Found(AssociationId),
-}
 
 /// A pool user with up to `SESSIONS` sessions at a time, over as many pools. It keeps up to `ELEMENTS` elements of
 /// each. `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and as
@@ -96,9 +88,7 @@ enum Home {
 #[derive(Debug)]
 pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const OCTETS: usize = 2048> {
     config: UserConfig,
-    home: Home,
-    hunt: Hunt<MAX_REGISTRARS>,
-    names: AssociationNames,
+    link: Link<MAX_REGISTRARS>,
     random: Random,
     pools: Vec<CachedPool<ELEMENTS>, SESSIONS>,
     sessions: Vec<Session, SESSIONS>,
@@ -142,11 +132,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     #[must_use]
     pub fn new(config: UserConfig) -> Self {
         Self {
-            hunt: Hunt::new(config.hunt),
+            link: Link::new(config.hunt),
             random: Random::new(config.seed),
             config,
-            home: Home::None,
-            names: AssociationNames::default(),
             pools: Vec::new(),
             sessions: Vec::new(),
             next_session: 0,
@@ -165,7 +153,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     ///
     /// The list is full.
     pub fn add_registrar(&mut self, endpoint: impl Into<EndpointBuf>) -> Result<(), TooManyRegistrars> {
-        self.hunt.add(endpoint.into())
+        self.link.add(endpoint.into())
     }
 
     /// Asks a registrar for a pool's elements, whatever the cache holds: the primitives "cache populate" and
@@ -216,7 +204,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     /// Whether it is looking for a registrar.
     #[must_use]
     pub fn is_hunting(&self) -> bool {
-        self.home == Home::Hunting
+        self.link.is_hunting()
     }
 
     /// The index of a pool in the cache, where it gets a place if it has none.
@@ -232,7 +220,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         // A pool without session, message and request makes room.
         let is_unused = |(index, candidate): (usize, &CachedPool<ELEMENTS>)| {
             let waits = |held: &Held| matches!(held.destination, Destination::Pool { pool, .. } if pool == index);
-            candidate.request == Request::None
+            candidate.request.is_none()
                 && !self.sessions.iter().any(|session| session.pool == index)
                 && !self.held.records().any(waits)
         };
@@ -251,7 +239,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let outbox = &mut self.outbox;
         let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
         match message.body {
-            Body::HandleResolutionResponse(response) if self.home == Home::Found(association) => {
+            Body::HandleResolutionResponse(response) if self.link.home() == Some(association) => {
                 self.resolution_response(now, octets, &response);
             }
             Body::Cookie(cookie) => self.cookie(association, cookie),
@@ -265,23 +253,17 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         if self.session_opened(now, association) {
             return;
         }
-        let Self { hunt, outbox, .. } = self;
-        if hunt.opened(now, association, &mut |action| queue_hunt(outbox, &action)) {
-            self.home_found(now, association);
-        } else {
-            let _ = self.outbox.push(Record::Abort { association });
+        match self.link.opened(now, association, &mut self.outbox) {
+            Opened::NotOurs => self.event(Record::Abort { association }),
+            Opened::Home { instead_of } => self.home_found(now, instead_of),
         }
     }
 
     /// An association has ended, or never came to be.
     fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
-        if self.home == Home::Found(association) {
-            self.event(Record::HomeLost);
+        if self.link.home() == Some(association) {
             self.home_lost(now);
-            return;
-        }
-        let Self { hunt, names, outbox, .. } = self;
-        if !hunt.failed(now, association, names, &mut |action| queue_hunt(outbox, &action)) {
+        } else if !self.link.failed(now, association, &mut self.outbox) {
             self.session_ended(now, association, reason);
         }
     }
@@ -289,8 +271,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     fn datagram(&mut self, now: Instant, from: core::net::SocketAddr, octets: &[u8]) {
         let Ok(decoded) = Message::decode(octets) else { return };
         let Body::ServerAnnounce(announce) = decoded.message.body else { return };
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.announced(now, &announce, from, names, &mut |action| queue_hunt(outbox, &action));
+        self.link.announced(now, &announce, from, &mut self.outbox);
     }
 }
 
@@ -333,14 +314,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let requests = self.pools.iter().filter_map(|pool| match pool.request {
-            Request::Sent { t1, .. } | Request::Wanted { t1, .. } => Some(t1),
-            Request::None => None,
-        });
+        let requests = self.pools.iter().filter_map(|pool| pool.request.as_ref().map(Request::t1));
         let sessions = self.sessions.iter().filter_map(|session| match session.state {
             SessionState::Waiting { until } => Some(until),
             _ => None,
         });
-        earliest(self.hunt.poll_timeout(), requests.chain(sessions).min())
+        earliest(self.link.poll_timeout(), requests.chain(sessions).min())
     }
 }

@@ -1,9 +1,10 @@
-//! The user and its home registrar: finding one, asking it, reporting to it (RFC 5352 §3.3, §3.5–3.7).
+//! The user and its home registrar: asking it, reporting to it, and what happens when it is lost (RFC 5352 §3.3, §3.5–3.7).
 
-use super::cache::{ElementKey, Request};
-use super::event::{Record, ResolutionFailure};
-use super::{Home, PoolUser, Updates};
-use crate::client::{queue_hunt, send};
+use super::cache::ElementKey;
+use super::event::Record;
+use super::{PoolUser, Updates};
+use crate::client::request::{Expiry, Request};
+use crate::client::{ResolutionFailure, send};
 use crate::machine::AssociationId;
 use crate::time::Instant;
 use crate::wire::PoolHandle;
@@ -12,24 +13,18 @@ use crate::wire::asap::{Body, ElementReference, HandleResolution, HandleResoluti
 impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
     /// RFC 5352 §3.3 NR1–NR4. A pool whose resolution is under way already is left alone.
     pub(super) fn request(&mut self, now: Instant, pool: usize) {
-        let Some(pool) = self.pools.get_mut(pool) else { return };
-        if pool.request != Request::None {
-            return;
-        }
-        pool.request = Request::Wanted { t1: now + self.config.t1_enrp_request, retransmits: 0 };
+        let Some(pool) = self.pools.get_mut(pool).filter(|pool| pool.request.is_none()) else { return };
+        pool.request = Some(Request::new(now, self.config.request_timers()));
         self.send_requests(now);
     }
 
     /// Sends what waits for a home registrar, or looks for one.
     fn send_requests(&mut self, now: Instant) {
-        let wanted = self.pools.iter().any(|pool| matches!(pool.request, Request::Wanted { .. }));
+        let wanted = self.pools.iter().any(|pool| pool.request.is_some_and(|request| request.is_wanted()));
         if !wanted && self.unreachable.is_empty() {
             return;
         }
-        let Home::Found(home) = self.home else {
-            self.hunt_for_home(now);
-            return;
-        };
+        let Some(home) = self.link.home() else { return self.link.hunt(now, &mut self.outbox) };
         let Self { pools, outbox, config, unreachable, .. } = self;
         for element in &*unreachable {
             let reference =
@@ -38,80 +33,81 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
         unreachable.clear();
         for pool in pools {
-            let Request::Wanted { retransmits, .. } = pool.request else { continue };
             let request = HandleResolution {
-                pool_handle: pool.handle(),
+                pool_handle: PoolHandle::new(&pool.pool_handle),
                 send_updates: config.updates == Updates::Asked,
                 items: config.items,
             };
+            let Some(waiting) = pool.request.as_mut().filter(|request| request.is_wanted()) else { continue };
             // Without room for it T1 expires, and the request goes out again.
             let _ = send(outbox, home, &Body::HandleResolution(request).into());
-            pool.request = Request::Sent { t1: now + config.t1_enrp_request, retransmits };
+            waiting.sent(now, config.request_timers());
         }
     }
 
-    fn hunt_for_home(&mut self, now: Instant) {
-        self.home = Home::Hunting;
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.start(now, names, &mut |action| queue_hunt(outbox, &action));
-    }
-
-    pub(super) fn home_found(&mut self, now: Instant, association: AssociationId) {
-        self.home = Home::Found(association);
+    /// There is a home registrar. `instead_of` is the association with the one before, which does not answer, but stands.
+    pub(super) fn home_found(&mut self, now: Instant, instead_of: Option<AssociationId>) {
+        if let Some(association) = instead_of {
+            // RFC 5352 §3.7.2: the one that responds is adopted.
+            self.event(Record::Abort { association });
+            self.event(Record::HomeLost);
+            self.ask_anew(now);
+        }
         self.event(Record::HomeFound);
         self.send_requests(now);
         self.end_waits(now);
     }
 
-    /// The registrar is gone: what it was asked is asked of the next (RFC 5352 §3.7.1). Without anything to ask the
-    /// hunt waits until there is.
-    pub(super) fn home_lost(&mut self, now: Instant) {
-        self.home = Home::None;
+    /// What the last home was asked is to be asked of the next (RFC 5352 §3.7.1, §2.2.5).
+    fn ask_anew(&mut self, now: Instant) {
         for pool in &mut self.pools {
-            // RFC 5352 §2.2.5: updates are to be asked for again.
             pool.end_updates(now + self.config.stale_cache_value);
-            if let Request::Sent { t1, retransmits } = pool.request {
-                pool.request = Request::Wanted { t1, retransmits };
+            if let Some(request) = &mut pool.request {
+                request.renew();
             }
         }
+    }
+
+    /// The registrar is gone. Without anything to ask the hunt waits until there is.
+    pub(super) fn home_lost(&mut self, now: Instant) {
+        self.link.lose();
+        self.event(Record::HomeLost);
+        self.ask_anew(now);
         self.send_requests(now);
     }
 
     pub(super) fn link_timeout(&mut self, now: Instant) {
-        let Self { hunt, names, outbox, .. } = self;
-        hunt.timeout(now, names, &mut |action| queue_hunt(outbox, &action));
-        let expired = |request: &Request| match *request {
-            Request::Sent { t1, .. } | Request::Wanted { t1, .. } => t1 <= now,
-            Request::None => false,
-        };
-        while let Some(index) = self.pools.iter().position(|pool| expired(&pool.request)) {
+        self.link.timeout(now, &mut self.outbox);
+        let expired = |request: Request| request.t1() <= now;
+        while let Some(index) = self.pools.iter().position(|pool| pool.request.is_some_and(expired)) {
             self.t1_expired(now, index);
         }
     }
 
-    /// RFC 5352 §3.7.2: ask again, of another registrar, up to MAX-REQUEST-RETRANSMIT times. T1 runs as well while
-    /// there is no registrar to ask.
+    /// RFC 5352 §3.7.2: the home is asked again, and another one looked for in parallel. One that has not answered any request is
+    /// left.
     fn t1_expired(&mut self, now: Instant, index: usize) {
-        let t1 = now + self.config.t1_enrp_request;
+        let timers = self.config.request_timers();
         let Some(pool) = self.pools.get_mut(index) else { return };
-        let (retransmits, was_sent) = match pool.request {
-            Request::None => return,
-            Request::Wanted { retransmits, .. } => (retransmits, false),
-            Request::Sent { retransmits, .. } => (retransmits, true),
-        };
-        if retransmits >= self.config.max_request_retransmit {
-            pool.request = Request::None;
-            self.resolution_failed(now, index, ResolutionFailure::NoAnswer);
-        } else {
-            pool.request = Request::Wanted { t1, retransmits: retransmits + 1 };
-        }
-        match self.home {
-            Home::Found(association) if was_sent => {
-                let _ = self.outbox.push(Record::Abort { association });
-                self.event(Record::HomeLost);
-                self.home_lost(now);
+        let Some(request) = &mut pool.request else { return };
+        let was_sent = request.is_sent();
+        match request.expire(now, timers) {
+            Expiry::Again => {
+                if self.link.home().is_some() {
+                    self.link.hunt_beside(now, &mut self.outbox);
+                }
+                self.send_requests(now);
             }
-            _ => self.send_requests(now),
+            Expiry::Over => {
+                pool.request = None;
+                if let Some(association) = self.link.home().filter(|_| was_sent) {
+                    self.event(Record::Abort { association });
+                    self.home_lost(now);
+                    // RFC 5352 §3.6: who times out on a request needs a new home.
+                    self.link.hunt(now, &mut self.outbox);
+                }
+                self.resolution_failed(now, index, ResolutionFailure::NoAnswer);
+            }
         }
     }
 
@@ -128,13 +124,12 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub(super) fn resolution_response(&mut self, now: Instant, octets: &[u8], response: &HandleResolutionResponse<'_>) {
         let Some(index) = self.pools.iter().position(|pool| pool.handle() == response.pool_handle) else { return };
         let Some(pool) = self.pools.get_mut(index) else { return };
-        match pool.request {
-            Request::Sent { .. } => pool.request = Request::None,
-            // The registrar tells by itself that the pool has changed (RFC 5352 §2.2.5, the S bit).
-            _ if pool.is_updated() => {}
-            _ => return,
+        // Without a request the registrar tells by itself that the pool has changed (RFC 5352 §2.2.5, the S bit).
+        if pool.request.take_if(|request| request.is_sent()).is_none() && !pool.is_updated() {
+            return;
         }
-        self.hunt.home_serves();
+        self.link.home_serves();
+        self.link.end_hunt(&mut self.outbox);
         match response.error {
             Some(causes) => {
                 let cause = causes.first().map(|cause| cause.code);

@@ -329,7 +329,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     /// False if there is no room in the queue of actions.
     pub(super) fn open_element(&mut self, session: usize, element: &KnownElement) -> bool {
         let Some(session) = self.sessions.get_mut(session) else { return false };
-        let association = self.names.next();
+        let association = self.link.name();
         let record = Record::Open { association, purpose: Purpose::Session };
         if self.outbox.push_with(record, |buffer| element.endpoint.pack(buffer)).is_err() {
             return false;

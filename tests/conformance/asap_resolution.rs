@@ -126,7 +126,8 @@ fn a_silent_registrar_is_left_for_another_after_t1() {
     // RFC 5352 §3.7.2.
     let mut net = Network::new();
     let silent = net.registrar(&[]);
-    let user = net.user(&[silent]);
+    let living = net.registrar(&[]);
+    let user = net.user(&[silent, living]);
     resolve(&mut net, user, "pool");
     net.pause(silent);
     net.with_user(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap());
@@ -134,6 +135,7 @@ fn a_silent_registrar_is_left_for_another_after_t1() {
     assert!(!net.events(user).has(event!(UserEvent::HomeLost)));
     net.run(Duration::from_secs(2));
     assert!(net.events(user).has(event!(UserEvent::HomeLost)), "T1 is 15 s");
+    assert_eq!(net.messages(user, living, ASAP, message_type::HANDLE_RESOLUTION).len(), 1);
 }
 
 #[test]

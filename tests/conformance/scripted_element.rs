@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure, UserTransport};
+use rserpool::pool_user::ResolutionFailure;
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, RegistrationResponse, message_type,
 };
 use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol};
+use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
 
 use crate::scripted_user::{ASAP, Sent, encode};
 
@@ -33,6 +34,9 @@ pub(crate) enum Told {
     DeregistrationRejected(CauseCode),
     HomeLost,
     HomeChanged(ServerIdentifier),
+    /// A pool's elements.
+    Resolved(Vec<u32>),
+    ResolutionFailed(ResolutionFailure),
     Other,
 }
 
@@ -45,6 +49,10 @@ impl Told {
             ElementEvent::DeregistrationRejected { cause } => Self::DeregistrationRejected(cause),
             ElementEvent::HomeLost { .. } => Self::HomeLost,
             ElementEvent::HomeChanged { home } => Self::HomeChanged(home),
+            ElementEvent::Resolved(response) => {
+                Self::Resolved(response.pool_elements.iter().map(|element| element.identifier.0).collect())
+            }
+            ElementEvent::ResolutionFailed { failure, .. } => Self::ResolutionFailed(failure),
             _ => Self::Other,
         }
     }
@@ -178,7 +186,7 @@ impl ScriptedElement {
         let association = AssociationId::accepted(self.accepted);
         let addresses = [registrar(number)];
         let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 3863 };
-        self.input(Input::Accepted { association, peer });
+        self.input(Input::Accepted { association, purpose: Purpose::Asap, peer });
         association
     }
 

@@ -131,6 +131,12 @@ impl ScriptedUser {
         }
     }
 
+    /// There is another registrar, which is told from the first by its address only.
+    pub(crate) fn knows_second_registrar(&mut self) {
+        let second = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+        self.user.add_registrar(EndpointBuf::single(Protocol::Sctp, second, 3863)).unwrap();
+    }
+
     /// The registrar does not answer until [`Self::registrar_opens`].
     pub(crate) fn hold_registrar(&mut self) {
         self.is_registrar_there = false;
