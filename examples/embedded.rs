@@ -13,7 +13,7 @@ use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, Input, Instant, Machine, OutgoingMessage, Purpose};
+use rserpool::{Action, AssociationId, Input, Instant, Machine, OpenFailure, OutgoingMessage, Purpose};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -52,7 +52,7 @@ impl<M: Machine> Node<M> {
         }
         self.sctp.handle_timeout(now);
         for association in std::mem::take(&mut self.failed) {
-            self.machine.handle(now, Input::OpenFailed { association });
+            self.machine.handle(now, Input::OpenFailed { association, reason: OpenFailure::Unreachable });
         }
         while let Some(happened) = self.sctp.poll_event() {
             self.tell(now, happened);

@@ -105,10 +105,11 @@ pub use self::address_range::{AddressRange, NoAddressRange};
 pub use self::client::SendError;
 pub use self::client::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
+pub use self::client::transport::{MAX_OPAQUE_TRANSPORT, UserTransport};
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
 pub use self::machine::{
     Action, AssociationId, CloseReason, Delivery, Failover, IncomingMessage, Input, Machine, MulticastGroup,
-    OutgoingMessage, Progress, Purpose, SendBuffer,
+    OpenFailure, OutgoingMessage, Progress, Purpose, SendBuffer,
 };
 pub use self::profile::{Life, Profile};
 pub use self::random::Random;

@@ -29,6 +29,7 @@ use crate::wire::PayloadProtocol;
 ///   [`Input::Undelivered`] first. This is of use to users only.
 /// - Report each association's end with [`Input::Closed`], or [`Input::OpenFailed`] if it never came to be, once. No
 ///   report is due for one that the machine itself closed or aborted.
+/// - Say [`OpenFailure::Unreachable`] only if the peer is to blame: users report such elements, and registrars remove them.
 pub trait Machine {
     /// What the machine has to tell the application.
     type Event<'a>
@@ -137,6 +138,8 @@ pub enum Input<'a> {
     OpenFailed {
         /// Its name.
         association: AssociationId,
+        /// Whose fault it is.
+        reason: OpenFailure,
     },
     /// An association has ended, and not by the machine's doing.
     Closed {
@@ -200,6 +203,29 @@ pub enum Progress {
     Unsent,
     /// It was sent, and not acknowledged. It may have arrived.
     Unacknowledged,
+}
+
+/// Why an association did not come to be. Users report only elements that they cannot reach; what their own side cannot do is no
+/// failure of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenFailure {
+    /// The peer does not answer, or refuses.
+    Unreachable,
+    /// There is no such transport here, at all or for this purpose. To try again is of no use.
+    Unsupported,
+    /// This side cannot open it now, for example as it has too many, or no sockets are to be had.
+    Local,
+}
+
+impl core::fmt::Display for OpenFailure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the peer cannot be reached",
+            Self::Unsupported => "there is no such transport here",
+            Self::Local => "no association can be opened here at the moment",
+        })
+    }
 }
 
 /// How an association ended.

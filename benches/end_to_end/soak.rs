@@ -116,7 +116,7 @@ impl Machine for Churner {
                 let Some((number, _)) = self.elements.get(&association) else { return };
                 self.steps.push_back(Step::Say(association, registration(*number, CLIENT)));
             }
-            Input::OpenFailed { association } | Input::Closed { association, .. }
+            Input::OpenFailed { association, .. } | Input::Closed { association, .. }
                 if self.elements.remove(&association).is_some() =>
             {
                 self.open();

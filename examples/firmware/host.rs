@@ -19,7 +19,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-use rserpool::{Action, AssociationId, CloseReason, Input, Instant, Machine, OutgoingMessage, Purpose};
+use rserpool::{Action, AssociationId, CloseReason, Input, Instant, Machine, OpenFailure, OutgoingMessage, Purpose};
 use rserpool_transport::{AssociationHandle, Event, LocalPort, News, Peer, SctpConfig, SctpOverUdp, SocketIndex};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -43,7 +43,7 @@ fn news_frame(who: u8, association: AssociationId, news: &News) -> Option<Vec<u8
     let (kind, rest) = match news {
         News::Opened(peer) => (0, place(peer)),
         News::Accepted(_, peer) => (1, place(peer)),
-        News::OpenFailed => (2, Vec::new()),
+        News::OpenFailed(reason) => (2, vec![u8::from(*reason != OpenFailure::Unreachable)]),
         News::Closed(reason) => (3, vec![u8::from(*reason != CloseReason::Shutdown)]),
         News::Message { protocol, octets } => (4, [&protocol.0.to_be_bytes()[..], octets].concat()),
         News::Undelivered(_) | News::SendBuffer(_) => return None,
@@ -77,7 +77,7 @@ impl Link {
             self.sctp.handle_datagram(now, self.port.socket, from, datagram.get(..length).unwrap_or_default());
         }
         self.sctp.handle_timeout(now);
-        let mut all: Vec<_> = self.failed.drain(..).map(|name| (name, News::OpenFailed)).collect();
+        let mut all: Vec<_> = self.failed.drain(..).map(|name| (name, News::OpenFailed(OpenFailure::Local))).collect();
         while let Some(Event { association: handle, news }) = self.sctp.poll_event() {
             if let News::Accepted(..) = news {
                 self.accepted += 1;

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, PoolElement};
 use rserpool::wire::{PeIdentifier, Policy, TransportUse};
-use rserpool::{EndpointBuf, OutgoingMessage, Protocol};
+use rserpool::{EndpointBuf, OutgoingMessage, Protocol, UserTransport};
 use rserpool_fuzz::messages::Handle;
 use rserpool_fuzz::world::{Step, World, card_element};
 

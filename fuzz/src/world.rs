@@ -11,8 +11,8 @@ use rserpool::wire::{
     Unknown, asap, enrp,
 };
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
-    Protocol, Purpose, SendBuffer,
+    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OpenFailure,
+    OutgoingMessage, Progress, Protocol, Purpose, SendBuffer,
 };
 
 use crate::messages::{AsapMessage, EnrpMessage};
@@ -29,7 +29,7 @@ pub enum Step {
     /// One of the associations that are being opened is open.
     Opened(u8),
     /// It is not.
-    OpenFailed(u8),
+    OpenFailed(u8, u8),
     /// An open association ends.
     Closed(u8, u8),
     /// A message that was sent on an association of late has not arrived.
@@ -129,10 +129,15 @@ impl World {
                 self.associations.insert(association, Standing::Open);
                 machine.handle(self.now, Input::Opened { association, peer: peer(3863) });
             }
-            Step::OpenFailed(number) => {
+            Step::OpenFailed(number, reason) => {
                 let Some(association) = self.pick(Standing::Opening, *number) else { return };
                 self.associations.remove(&association);
-                machine.handle(self.now, Input::OpenFailed { association });
+                let reason = match reason % 3 {
+                    0 => OpenFailure::Unreachable,
+                    1 => OpenFailure::Unsupported,
+                    _ => OpenFailure::Local,
+                };
+                machine.handle(self.now, Input::OpenFailed { association, reason });
             }
             Step::Closed(number, reason) => {
                 let Some(association) = self.open_association(*number) else { return };

@@ -7,6 +7,7 @@ pub(crate) mod link;
 pub(crate) mod outbox;
 pub(crate) mod request;
 pub(crate) mod sizes;
+pub(crate) mod transport;
 
 use core::fmt;
 

@@ -1,7 +1,7 @@
 //! What an element is told: its pool, its service, and the timers of RFC 5352 §7.
 
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -9,71 +9,9 @@ use heapless::Vec;
 use crate::client::hunt::HuntConfig;
 use crate::client::request::RequestTimers;
 use crate::client::sizes::{MAX_POOL_HANDLE, PoolHandleBuf};
-use crate::endpoint::MAX_ADDRESSES;
+use crate::client::transport::{Nowhere, UserTransport};
 use crate::profile::Profile;
-use crate::wire::param::transport::IpProtocol;
-use crate::wire::{
-    PeIdentifier, Policy, PoolElement as WirePoolElement, PoolHandle, ServerIdentifier, Transport, TransportUse,
-    Unknown,
-};
-
-/// Where an element serves its users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserTransport {
-    kind: Kind,
-    addresses: Vec<IpAddr, MAX_ADDRESSES, u8>,
-    port: u16,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Sctp(TransportUse),
-    Ip(IpProtocol),
-}
-
-impl From<SocketAddr> for UserTransport {
-    /// SCTP at an address and port, with a control channel.
-    fn from(at: SocketAddr) -> Self {
-        let mut addresses = Vec::new();
-        let _ = addresses.push(at.ip());
-        Self { kind: Kind::Sctp(TransportUse::DataPlusControl), addresses, port: at.port() }
-    }
-}
-
-impl UserTransport {
-    /// A service over SCTP at up to [`MAX_ADDRESSES`] addresses; `None` with no address, or with more.
-    #[must_use]
-    pub fn sctp(addresses: &[IpAddr], port: u16, transport_use: TransportUse) -> Option<Self> {
-        let addresses = Vec::from_slice(addresses).ok().filter(|addresses| !addresses.is_empty())?;
-        Some(Self { kind: Kind::Sctp(transport_use), addresses, port })
-    }
-
-    /// A service over TCP, UDP or UDP-Lite, without a control channel.
-    #[must_use]
-    pub fn ip(protocol: IpProtocol, address: IpAddr, port: u16) -> Self {
-        let mut addresses = Vec::new();
-        let _ = addresses.push(address);
-        Self { kind: Kind::Ip(protocol), addresses, port }
-    }
-
-    /// Whether users can come there.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if let Some(address) = self.addresses.iter().find(|address| address.to_canonical().is_unspecified()) {
-            return Err(ConfigError::UnspecifiedAddress { address: *address });
-        }
-        if self.port == 0 { Err(ConfigError::NoPort) } else { Ok(()) }
-    }
-
-    /// The transport as a parameter on the wire.
-    #[must_use]
-    pub fn as_transport(&self) -> Transport<'_> {
-        match (self.kind, self.addresses.first()) {
-            (Kind::Ip(protocol), Some(address)) => Transport::ip(protocol, self.port, *address),
-            (Kind::Sctp(transport_use), _) => Transport::sctp(self.port, transport_use, &self.addresses),
-            (Kind::Ip(_), None) => Transport::Opaque(&[]),
-        }
-    }
-}
+use crate::wire::{PeIdentifier, Policy, PoolElement as WirePoolElement, PoolHandle, ServerIdentifier, Unknown};
 
 /// Why there can be no such element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +52,15 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+impl From<Nowhere> for ConfigError {
+    fn from(nowhere: Nowhere) -> Self {
+        match nowhere {
+            Nowhere::Unspecified(address) => Self::UnspecifiedAddress { address },
+            Nowhere::NoPort => Self::NoPort,
+        }
+    }
+}
 
 /// An element's configuration. Policy and life may be changed while it runs; the next registration carries them.
 #[derive(Clone, Debug)]
@@ -165,7 +112,7 @@ impl ElementConfig {
         if identifier == PeIdentifier(0) {
             return Err(ConfigError::NoIdentifier);
         }
-        let user_transport = user_transport.into();
+        let user_transport: UserTransport = user_transport.into();
         user_transport.check()?;
         Ok(Self {
             pool_handle,

@@ -16,7 +16,7 @@ mod sessions;
 
 use core::net::SocketAddr;
 
-pub use self::config::{ConfigError, ElementConfig, UserTransport};
+pub use self::config::{ConfigError, ElementConfig};
 pub use self::event::{ElementEvent, RegistrationFailure};
 pub use self::resolution::ResolveError;
 pub use crate::client::sizes::MAX_POOL_HANDLE;
@@ -30,6 +30,7 @@ use crate::client::link::Link;
 use crate::client::outbox::Outbox;
 use crate::client::send;
 use crate::client::sizes::MAX_ACTIONS;
+use crate::client::transport::UserTransport;
 use crate::endpoint::{Endpoint, EndpointBuf};
 use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::time::{Instant, earliest};
@@ -81,7 +82,7 @@ enum State {
 /// use rserpool::wire::{PeIdentifier, Policy};
 /// use rserpool::{Action, Input, Instant, Machine};
 ///
-/// // SCTP at port 7000, with a control channel; `UserTransport` has other forms.
+/// // SCTP at port 7000, with a control channel; [`UserTransport`](crate::UserTransport) has other forms.
 /// let service = SocketAddr::from(([127, 0, 0, 1], 7000));
 /// let mut config = ElementConfig::new(b"echo", PeIdentifier(0x1234), service)?;
 /// config.policy = Policy::RoundRobin;
@@ -244,7 +245,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             Input::Opened { association, .. } => self.opened(now, association),
             // Who comes in tells by its first message whether it is a user or a registrar.
             Input::Accepted { association, peer, .. } => self.accepted(association, peer),
-            Input::OpenFailed { association } => _ = self.link.failed(now, association, &mut self.outbox),
+            Input::OpenFailed { association, .. } => _ = self.link.failed(now, association, &mut self.outbox),
             Input::Closed { association, reason } => self.closed(now, association, reason),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.message(now, association, octets);

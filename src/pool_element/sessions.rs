@@ -189,7 +189,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     pub(super) fn has_control_channel(&self) -> bool {
-        self.config.user_transport.as_transport().transport_use() == TransportUse::DataPlusControl
+        self.config.user_transport.transport_use() == TransportUse::DataPlusControl
     }
 
     /// Communication with a user begins, or goes on: it gets the business card first (RFC 5352 §3.9).

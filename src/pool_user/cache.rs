@@ -5,12 +5,12 @@ use heapless::Vec;
 
 use crate::client::request::Request;
 use crate::client::sizes::PoolHandleBuf;
-use crate::endpoint::EndpointBuf;
+use crate::client::transport::UserTransport;
 use crate::handlespace::policy::{Fixed, Member, Seat, Seats, SelectionPolicy, Selector};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::asap::HandleResolutionResponse;
-use crate::wire::{PeIdentifier, PolicyType, PoolElement, PoolHandle, TransportUse};
+use crate::wire::{PeIdentifier, PolicyType, PoolElement, PoolHandle, TransportProtocol};
 
 /// An element of some pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +24,24 @@ pub(super) struct ElementKey {
 pub struct KnownElement {
     /// Identifies it in its pool.
     pub identifier: PeIdentifier,
-    /// Where it serves.
-    pub endpoint: EndpointBuf,
-    /// Whether it has a control channel.
-    pub transport_use: TransportUse,
+    /// Where it serves. `None` if that is an opaque transport of more than
+    /// [`MAX_OPAQUE_TRANSPORT`](crate::MAX_OPAQUE_TRANSPORT) octets; [`UserEvent::Resolved`](super::UserEvent::Resolved) has all of it.
+    pub transport: Option<UserTransport>,
 }
 
 impl KnownElement {
-    /// The element, if it can be reached over SCTP or TCP.
-    pub(super) fn new(element: &PoolElement<'_>) -> Option<Self> {
-        Some(Self {
-            identifier: element.identifier,
-            endpoint: EndpointBuf::from_transport(&element.user_transport)?,
-            transport_use: element.user_transport.transport_use(),
-        })
+    pub(super) fn new(element: &PoolElement<'_>) -> Self {
+        Self { identifier: element.identifier, transport: UserTransport::from_transport(&element.user_transport) }
+    }
+
+    /// Its transport's protocol.
+    fn protocol(&self) -> TransportProtocol {
+        self.transport.as_ref().map_or(TransportProtocol::Opaque, UserTransport::protocol)
+    }
+
+    /// Whether a session can be opened with it, if the adapter has its transport.
+    pub(super) fn can_be_opened(&self) -> bool {
+        matches!(self.protocol(), TransportProtocol::Sctp | TransportProtocol::Tcp)
     }
 }
 
@@ -50,6 +54,38 @@ enum Standing {
     Used,
     /// It is not chosen any more.
     Dead,
+}
+
+/// An element in the cache.
+#[derive(Debug)]
+struct Entry {
+    element: KnownElement,
+    standing: Standing,
+    /// Whether the adapter has no such transport, as an attempt has shown.
+    is_unsupported: bool,
+}
+
+impl Entry {
+    /// Whether a session could have it, if it lives.
+    fn can_be_opened(&self) -> bool {
+        self.element.can_be_opened() && !self.is_unsupported
+    }
+
+    /// Whether a session can have it.
+    fn is_open_to_sessions(&self) -> bool {
+        self.can_be_opened() && self.standing != Standing::Dead
+    }
+}
+
+/// What sessions with a pool may hope for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prospect {
+    /// There are elements that they can have.
+    Elements,
+    /// None is known, or all are dead: a registrar may know others.
+    Nothing,
+    /// All elements are reached by transports that the user does not have, as this one.
+    NoTransport(TransportProtocol),
 }
 
 /// For how long what is known is good.
@@ -67,7 +103,7 @@ enum Validity {
 pub(super) struct CachedPool<const ELEMENTS: usize> {
     pub(super) pool_handle: PoolHandleBuf,
     /// The elements. An element's place is its number for the policy.
-    elements: Vec<(KnownElement, Standing), ELEMENTS>,
+    elements: Vec<Entry, ELEMENTS>,
     /// Chooses among them.
     policy: Selector<Fixed<ELEMENTS>>,
     seats: Vec<Seat, ELEMENTS>,
@@ -111,13 +147,32 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
 
     /// The elements that may be chosen, unless what is known is stale (RFC 5352 §3.3 C2).
     pub(super) fn elements(&self, now: Instant) -> impl Iterator<Item = &KnownElement> {
-        let valid = match self.validity {
+        let valid = self.is_valid(now);
+        let elements = self.elements.iter().filter(move |entry| valid && entry.standing != Standing::Dead);
+        elements.map(|entry| &entry.element)
+    }
+
+    fn is_valid(&self, now: Instant) -> bool {
+        match self.validity {
             Validity::Unknown => false,
             Validity::Until(stale) => stale > now,
             Validity::Updated => true,
-        };
-        let elements = self.elements.iter().filter(move |(_, standing)| valid && *standing != Standing::Dead);
-        elements.map(|(element, _)| element)
+        }
+    }
+
+    pub(super) fn prospect(&self, now: Instant) -> Prospect {
+        if !self.is_valid(now) {
+            return Prospect::Nothing;
+        }
+        if self.elements.iter().any(Entry::is_open_to_sessions) {
+            return Prospect::Elements;
+        }
+        match self.elements.first() {
+            Some(entry) if !self.elements.iter().any(Entry::can_be_opened) => {
+                Prospect::NoTransport(entry.element.protocol())
+            }
+            _ => Prospect::Nothing,
+        }
     }
 
     /// Whether an element could be chosen.
@@ -137,7 +192,7 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
         }
     }
 
-    /// Takes over what a registrar has answered. Elements that cannot be reached over SCTP or TCP are left out.
+    /// Takes over what a registrar has answered, as many elements as there is room for.
     pub(super) fn fill(&mut self, response: &HandleResolutionResponse<'_>, stale: Instant) {
         self.elements.clear();
         self.seats.clear();
@@ -145,9 +200,10 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
         self.policy = policy(response.policy.map_or(PolicyType::ROUND_ROBIN, |policy| policy.policy_type()));
         self.validity = if response.accept_updates { Validity::Updated } else { Validity::Until(stale) };
         for element in &response.pool_elements {
-            let Some(known) = KnownElement::new(&element) else { continue };
+            let entry =
+                Entry { element: KnownElement::new(&element), standing: Standing::Unused, is_unsupported: false };
             let number = self.elements.len() as u32;
-            if self.elements.push((known, Standing::Unused)).is_err() || self.seats.push(Seat::new(number)).is_err() {
+            if self.elements.push(entry).is_err() || self.seats.push(Seat::new(number)).is_err() {
                 break;
             }
             self.policy.add(&mut Seats(&mut self.seats), Member(number), &element.policy);
@@ -159,51 +215,81 @@ impl<const ELEMENTS: usize> CachedPool<ELEMENTS> {
         if !self.has_elements(now) {
             return None;
         }
+        let chosen = self.next_turn(random);
+        // Elements that their policy would not choose, by weights of zero, are better than none.
+        let any = || self.elements.iter().position(|entry| entry.standing != Standing::Dead);
+        let chosen = if chosen < self.elements.len() { chosen } else { any()? };
+        self.take_at(chosen)
+    }
+
+    /// The element that a session is to have, by the pool's policy. Those that it cannot speak to lose their turn.
+    pub(super) fn select_for_session(&mut self, now: Instant, random: &mut Random) -> Option<KnownElement> {
+        if self.prospect(now) != Prospect::Elements {
+            return None;
+        }
+        for _ in 0..self.elements.len() {
+            let chosen = self.next_turn(random);
+            if self.elements.get(chosen).is_some_and(Entry::is_open_to_sessions) {
+                return self.take_at(chosen);
+            }
+        }
+        self.take_at(self.elements.iter().position(Entry::is_open_to_sessions)?)
+    }
+
+    /// The place of the element whose turn it is; none that there is if the policy chooses nobody.
+    fn next_turn(&mut self, random: &mut Random) -> usize {
         let mut chosen = [Member::NONE];
         self.policy.select(&mut Seats(&mut self.seats), random, &mut chosen);
         let [Member(chosen)] = chosen;
-        let chosen = chosen as usize;
-        // Elements that their policy would not choose, by weights of zero, are better than none.
-        let any = || self.elements.iter().position(|(_, standing)| *standing != Standing::Dead);
-        let chosen = if chosen < self.elements.len() { chosen } else { any()? };
-        self.elements.get_mut(chosen).map(|(element, standing)| {
-            *standing = Standing::Used;
-            element.clone()
-        })
+        chosen as usize
     }
 
-    fn find(&mut self, identifier: PeIdentifier) -> Option<&mut (KnownElement, Standing)> {
-        self.elements.iter_mut().find(|(element, _)| element.identifier == identifier)
+    fn take_at(&mut self, place: usize) -> Option<KnownElement> {
+        let entry = self.elements.get_mut(place)?;
+        entry.standing = Standing::Used;
+        Some(entry.element.clone())
     }
 
-    /// A certain element, to be used; `None` if it is not known, or dead.
+    fn find(&mut self, identifier: PeIdentifier) -> Option<&mut Entry> {
+        self.elements.iter_mut().find(|entry| entry.element.identifier == identifier)
+    }
+
+    /// A certain element, for a session; `None` if it is not known, dead, or not to be spoken to.
     pub(super) fn take(&mut self, identifier: PeIdentifier) -> Option<KnownElement> {
-        let (element, standing) = self.find(identifier).filter(|(_, standing)| *standing != Standing::Dead)?;
-        *standing = Standing::Used;
-        Some(element.clone())
+        let entry = self.find(identifier).filter(|entry| entry.is_open_to_sessions())?;
+        entry.standing = Standing::Used;
+        Some(entry.element.clone())
     }
 
     /// Whether the element is known to be dead.
     pub(super) fn is_dead(&mut self, identifier: PeIdentifier) -> bool {
-        self.find(identifier).is_some_and(|(_, standing)| *standing == Standing::Dead)
+        self.find(identifier).is_some_and(|entry| entry.standing == Standing::Dead)
     }
 
     /// Whether the element has been chosen since it came to be known.
     pub(super) fn was_used(&mut self, identifier: PeIdentifier) -> bool {
-        self.find(identifier).is_some_and(|(_, standing)| *standing == Standing::Used)
+        self.find(identifier).is_some_and(|entry| entry.standing == Standing::Used)
     }
 
     /// An element has told itself where it is (RFC 5352 §3.9 BC1).
     pub(super) fn correct(&mut self, element: KnownElement) {
-        if let Some((known, _)) = self.find(element.identifier) {
-            *known = element;
+        if let Some(entry) = self.find(element.identifier) {
+            (entry.element, entry.is_unsupported) = (element, false);
+        }
+    }
+
+    /// The adapter has no transport for an element: no session has it. It may be of use to the application.
+    pub(super) fn set_unsupported(&mut self, identifier: PeIdentifier) {
+        if let Some(entry) = self.find(identifier) {
+            entry.is_unsupported = true;
         }
     }
 
     /// An element is dead: it is no longer chosen.
     pub(super) fn remove(&mut self, identifier: PeIdentifier) {
-        for (number, (element, standing)) in (0..).zip(&mut self.elements) {
-            if element.identifier == identifier && core::mem::replace(standing, Standing::Dead) != Standing::Dead {
+        for (number, entry) in (0..).zip(&mut self.elements) {
+            let is_it = entry.element.identifier == identifier;
+            if is_it && core::mem::replace(&mut entry.standing, Standing::Dead) != Standing::Dead {
                 self.policy.remove(&mut Seats(&mut self.seats), Member(number));
             }
         }

@@ -14,7 +14,7 @@ use crate::wire::{PeIdentifier, PoolElement, PoolHandle, TransportUse};
 fn preferred(card: &BusinessCard<'_>, without: Option<PeIdentifier>) -> PreferredList {
     let mut list = PreferredList::new();
     for element in card.pool_elements.iter().filter(|element| Some(element.identifier) != without) {
-        let _ = list.push(Preferred { identifier: element.identifier, known: KnownElement::new(&element) });
+        let _ = list.push(Preferred { identifier: element.identifier, known: Some(KnownElement::new(&element)) });
     }
     list
 }
@@ -83,10 +83,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         };
         let Some(pool) = pools.get_mut(session.pool).filter(|pool| pool.handle() == card.pool_handle) else { return };
         session.preferred = preferred(card, Some(partner.identifier));
-        if let Some(own) = card.pool_elements.iter().find(|element| element.identifier == partner.identifier)
-            && let Some(known) = KnownElement::new(&own)
-        {
-            pool.correct(known);
+        if let Some(own) = card.pool_elements.iter().find(|element| element.identifier == partner.identifier) {
+            pool.correct(KnownElement::new(&own));
         }
     }
 }

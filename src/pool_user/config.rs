@@ -26,6 +26,9 @@ pub struct UserConfig {
     pub retry_delay: Duration,
     /// How long it waits at most, as it waits twice as long each time in vain. Default 5 s.
     pub retry_delay_max: Duration,
+    /// For how long an element that was reported as unreachable is not reported again, however often it fails (RFC 5355 §2.13). In
+    /// that time no more elements are reported than the user has room for sessions. Default 30 s.
+    pub report_interval: Duration,
     /// The timers of the server hunt.
     pub hunt: HuntConfig,
     /// The start of its random numbers, with which it chooses from pools with a random policy. It should come from the
@@ -59,6 +62,7 @@ impl Default for UserConfig {
             updates: Updates::Off,
             retry_delay: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(5),
+            report_interval: Duration::from_secs(30),
             hunt: HuntConfig::default(),
             seed: 0,
         }

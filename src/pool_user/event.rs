@@ -5,7 +5,7 @@ use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, OutgoingMessage, Progress, Purpose};
 use crate::wire::asap::{Body, HandleResolutionResponse, Message};
-use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
+use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportProtocol};
 
 /// What a user tells its application.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +46,14 @@ pub enum UserEvent<'a> {
         identifier: PeIdentifier,
         /// How its association ended; `None` if it never was, or the application said so.
         reason: Option<CloseReason>,
+    },
+    /// A session is over, as it cannot have an element of its pool. What was to be sent has come back before, by
+    /// [`Self::Undelivered`].
+    SessionEnded {
+        /// The session, whose name is of no more use.
+        session: SessionId,
+        /// Why.
+        reason: SessionEnd,
     },
     /// A message of an element (RFC 5352 §6.6).
     Data {
@@ -92,6 +100,26 @@ pub enum UserEvent<'a> {
     },
 }
 
+/// Why a session is over that the application has not closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// The pool's elements serve over transports that the user does not have, as this one. Sessions are over SCTP, or over TCP if the
+    /// adapter has that for them. The application may speak to the elements by itself: see
+    /// [`PoolUser::primary`](super::PoolUser::primary).
+    NoTransport(TransportProtocol),
+}
+
+impl core::fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoTransport(protocol) => {
+                write!(f, "the pool is reached over {protocol}, which is not there for sessions")
+            }
+        }
+    }
+}
+
 /// An action in the queue, without its octets.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
@@ -127,6 +155,10 @@ pub(super) enum Record {
         session: SessionId,
         identifier: PeIdentifier,
         reason: Option<CloseReason>,
+    },
+    SessionEnded {
+        session: SessionId,
+        reason: SessionEnd,
     },
     Data {
         session: SessionId,
@@ -199,6 +231,7 @@ impl Record {
                 UserEvent::Established { session, identifier, failovers }
             }
             Self::Failover { session, identifier, reason } => UserEvent::Failover { session, identifier, reason },
+            Self::SessionEnded { session, reason } => UserEvent::SessionEnded { session, reason },
             Self::Data { session, identifier, protocol } => {
                 UserEvent::Data { session, identifier, message: IncomingMessage { protocol, octets } }
             }

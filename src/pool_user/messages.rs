@@ -163,7 +163,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         match wanted.and_then(|identifier| pool.take(identifier)) {
             Some(element) => Some(element),
             None if matches!(target, Target::Element(_)) && failover == Failover::Forbidden => None,
-            None => pool.select(now, random),
+            None => pool.select_for_session(now, random),
         }
     }
 
@@ -174,7 +174,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let own = self.card.as_ref().filter(|card| card.as_card().pool_handle == entry.handle());
         let own = own.map(|card| card.sender()).filter(|_| target == Target::All);
         let left = |identifier: &PeIdentifier| Some(*identifier) > done && Some(*identifier) != own;
-        let Some(next) = entry.elements(now).map(|element| element.identifier).filter(left).min() else {
+        let elements = entry.elements(now).filter(|element| element.can_be_opened());
+        let Some(next) = elements.map(|element| element.identifier).filter(left).min() else {
             if done.is_none() {
                 self.hand_back(pool, None, index);
             }
@@ -333,6 +334,14 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     /// The session, if the application has opened it; `None` if it only carries messages to a pool.
     fn conversation(&self, id: SessionId) -> Option<SessionId> {
         self.session(id).filter(|session| matches!(session.kind, Kind::Conversation(_))).map(|session| session.id)
+    }
+
+    /// Tells the application that what is held for a session has not been sent.
+    pub(super) fn hand_back_held(&mut self, pool: usize, id: SessionId) {
+        while let Some(index) = self.held.position(|held| held.destination == Destination::Session(id)) {
+            self.hand_back(pool, None, index);
+            self.remove_held(index);
+        }
     }
 
     fn remove_held(&mut self, index: usize) {

@@ -19,7 +19,7 @@ mod session;
 
 pub use self::cache::KnownElement;
 pub use self::config::{Updates, UserConfig};
-pub use self::event::UserEvent;
+pub use self::event::{SessionEnd, UserEvent};
 pub use self::messages::Target;
 pub use self::session::{FailoverMode, MAX_PREFERRED, SessionId, SessionOptions};
 pub use crate::client::ResolutionFailure;
@@ -29,7 +29,8 @@ use heapless::Vec;
 use self::cache::CachedPool;
 use self::event::Record;
 use self::messages::{Destination, Held};
-use self::session::{Session, SessionState};
+use self::registrar_link::Report;
+use self::session::{Failure, Session, SessionState};
 use crate::asap_input::receive;
 use crate::client::business_card::CardBuf;
 use crate::client::hunt::TooManyRegistrars;
@@ -39,7 +40,7 @@ use crate::client::request::Request;
 use crate::client::send;
 use crate::client::sizes::MAX_ACTIONS;
 use crate::endpoint::EndpointBuf;
-use crate::machine::{Action, AssociationId, CloseReason, Input, Machine, MulticastGroup};
+use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
@@ -97,8 +98,8 @@ pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const 
     card: Option<CardBuf>,
     /// Messages whose session has no element at the moment, or whose pool is not known yet.
     held: Outbox<Held, MAX_ACTIONS, OCTETS>,
-    /// Elements that are to be reported as unreachable once there is a home registrar (RFC 5352 §3.5).
-    unreachable: Vec<cache::ElementKey, SESSIONS>,
+    /// Elements that are to be reported as unreachable, or were reported of late (RFC 5352 §3.5).
+    reports: Vec<Report, SESSIONS>,
     outbox: Outbox<Record, MAX_ACTIONS, OCTETS>,
     /// The last time that it was told.
     now: Instant,
@@ -140,7 +141,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             next_session: 0,
             card: None,
             held: Outbox::new(),
-            unreachable: Vec::new(),
+            reports: Vec::new(),
             outbox: Outbox::new(),
             now: Instant::ZERO,
             endpoint: None,
@@ -183,7 +184,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         pool.into_iter().flat_map(move |pool| pool.elements(now))
     }
 
-    /// The element of a pool whose turn it is by the pool's policy, for an application that talks to it by itself; `None`
+    /// The element of a pool whose turn it is by the pool's policy, for an application that talks to it by itself, over whatever
+    /// transport; `None`
     /// if the pool has to be resolved first.
     pub fn primary(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Option<KnownElement> {
         let Self { pools, random, .. } = self;
@@ -260,11 +262,11 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     /// An association has ended, or never came to be.
-    fn ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
+    fn ended(&mut self, now: Instant, association: AssociationId, failure: Failure) {
         if self.link.home() == Some(association) {
             self.home_lost(now);
         } else if !self.link.failed(now, association, &mut self.outbox) {
-            self.session_ended(now, association, reason);
+            self.session_ended(now, association, failure);
         }
     }
 
@@ -287,8 +289,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
             Input::Opened { association, .. } => self.opened(now, association),
             // Nobody has a reason to come to a user.
             Input::Accepted { association, .. } => self.event(Record::Abort { association }),
-            Input::OpenFailed { association } => self.ended(now, association, None),
-            Input::Closed { association, reason } => self.ended(now, association, Some(reason)),
+            Input::OpenFailed { association, reason } => self.ended(now, association, Failure::NotOpened(reason)),
+            Input::Closed { association, reason } => self.ended(now, association, Failure::Closed(reason)),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.asap_message(now, association, octets);
             }

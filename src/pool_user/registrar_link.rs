@@ -10,6 +10,14 @@ use crate::time::Instant;
 use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, ElementReference, HandleResolution, HandleResolutionResponse};
 
+/// An element that cannot be reached.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    element: ElementKey,
+    /// When a registrar was told; `None` if there was none yet.
+    sent: Option<Instant>,
+}
+
 impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
     /// RFC 5352 §3.3 NR1–NR4. A pool whose resolution is under way already is left alone.
     pub(super) fn request(&mut self, now: Instant, pool: usize) {
@@ -21,17 +29,17 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     /// Sends what waits for a home registrar, or looks for one.
     fn send_requests(&mut self, now: Instant) {
         let wanted = self.pools.iter().any(|pool| pool.request.is_some_and(|request| request.is_wanted()));
-        if !wanted && self.unreachable.is_empty() {
+        if !wanted && self.reports.iter().all(|report| report.sent.is_some()) {
             return;
         }
         let Some(home) = self.link.home() else { return self.link.hunt(now, &mut self.outbox) };
-        let Self { pools, outbox, config, unreachable, .. } = self;
-        for element in &*unreachable {
+        let Self { pools, outbox, config, reports, .. } = self;
+        for Report { element, sent } in reports.iter_mut().filter(|report| report.sent.is_none()) {
             let reference =
                 ElementReference { pool_handle: PoolHandle::new(&element.pool_handle), identifier: element.identifier };
             let _ = send(outbox, home, &Body::EndpointUnreachable(reference).into());
+            *sent = Some(now);
         }
-        unreachable.clear();
         for pool in pools {
             let request = HandleResolution {
                 pool_handle: PoolHandle::new(&pool.pool_handle),
@@ -145,11 +153,13 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
     }
 
-    /// RFC 5352 §3.5: tell a registrar that an element cannot be reached.
+    /// RFC 5352 §3.5: tell a registrar that an element cannot be reached. RFC 5355 §2.13: not too often.
     pub(super) fn report(&mut self, now: Instant, element: ElementKey) {
-        if !self.unreachable.contains(&element) {
-            // With too many reports waiting for a registrar, this one is left out: reports are a SHOULD.
-            let _ = self.unreachable.push(element);
+        let interval = self.config.report_interval;
+        self.reports.retain(|report| report.sent.is_none_or(|sent| sent + interval > now));
+        if self.reports.iter().all(|report| report.element != element) {
+            // With too many reports this one is left out: they are a SHOULD.
+            let _ = self.reports.push(Report { element, sent: None });
         }
         self.send_requests(now);
     }

@@ -11,11 +11,11 @@
 //!                                                      Suspended ◀───────── Ending, or at once
 //! ```
 
-use super::cache::KnownElement;
-use super::event::Record;
+use super::cache::{KnownElement, Prospect};
+use super::event::{Record, SessionEnd};
 use super::{MAX_COOKIE, OpenError, PoolUser};
 use crate::client::{SendError, send};
-use crate::machine::{AssociationId, CloseReason, Purpose, SendBuffer};
+use crate::machine::{AssociationId, CloseReason, OpenFailure, Purpose, SendBuffer};
 use crate::time::Instant;
 use crate::wire::asap::Body;
 use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
@@ -78,10 +78,40 @@ pub(super) enum SessionState {
     Rebuilding(Partner),
     /// The association is about to end: nothing is sent on it any more.
     Ending(Partner),
-    /// The element is dead, and the application has to say when to go on.
+    /// There is no element, and the application has to say when to go on.
     Suspended,
     /// No element could be reached: the registrar is asked again after a while.
     Waiting { until: Instant },
+}
+
+/// Why a session cannot go on with its element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The association has ended.
+    Closed(CloseReason),
+    /// It never came to be.
+    NotOpened(OpenFailure),
+    /// The application says so.
+    Reported,
+}
+
+impl Failure {
+    /// Whether the element is unreachable. Who has ended the session in order is not, and what this side cannot do is no fault
+    /// of an element.
+    const fn is_the_elements(self) -> bool {
+        match self {
+            Self::Closed(reason) => !matches!(reason, CloseReason::Shutdown),
+            Self::NotOpened(failure) => matches!(failure, OpenFailure::Unreachable),
+            Self::Reported => true,
+        }
+    }
+
+    const fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Closed(reason) => Some(reason),
+            Self::NotOpened(_) | Self::Reported => None,
+        }
+    }
 }
 
 /// What a session is for.
@@ -237,7 +267,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     pub fn report_failure(&mut self, now: Instant, session: SessionId) {
         if let Some(partner) = self.session(session).and_then(Session::partner) {
             let _ = self.outbox.push(Record::Abort { association: partner.association });
-            self.element_failed(now, session, partner, None);
+            self.element_failed(now, session, partner, Failure::Reported);
         }
     }
 
@@ -299,9 +329,22 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
                 let Some(session) = self.sessions.get_mut(index) else { return };
                 session.state = SessionState::Resolving;
                 let pool = session.pool;
-                self.request(now, pool);
+                let prospect = self.pools.get(pool).map(|pool| pool.prospect(now));
+                if let Some(Prospect::NoTransport(protocol)) = prospect {
+                    self.end_session(id, SessionEnd::NoTransport(protocol));
+                } else {
+                    self.request(now, pool);
+                }
             }
         }
+    }
+
+    /// A session cannot go on. What it holds back goes back to the application.
+    fn end_session(&mut self, id: SessionId, reason: SessionEnd) {
+        let Some(index) = self.sessions.iter().position(|session| session.id == id) else { return };
+        let pool = self.sessions.swap_remove(index).pool;
+        self.hand_back_held(pool, id);
+        self.event(Record::SessionEnded { session: id, reason });
     }
 
     /// RFC 5352 §3.9 BC2: what a business card says goes ahead of the policy.
@@ -319,32 +362,32 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             if pool.is_dead(identifier) {
                 continue;
             }
+            let known = known.filter(KnownElement::can_be_opened);
             if let Some(element) = pool.take(identifier).filter(|_| is_known).or(known) {
                 return Some(element);
             }
         }
-        pool.select(now, &mut self.random)
+        pool.select_for_session(now, &mut self.random)
     }
 
     /// False if there is no room in the queue of actions.
     pub(super) fn open_element(&mut self, session: usize, element: &KnownElement) -> bool {
         let Some(session) = self.sessions.get_mut(session) else { return false };
+        let Some(transport) = &element.transport else { return false };
+        let Some(endpoint) = transport.endpoint() else { return false };
         let association = self.link.name();
         let record = Record::Open { association, purpose: Purpose::Session };
-        if self.outbox.push_with(record, |buffer| element.endpoint.pack(buffer)).is_err() {
+        if self.outbox.push_with(record, |buffer| endpoint.pack(buffer)).is_err() {
             return false;
         }
-        session.state = SessionState::Connecting(Partner {
-            identifier: element.identifier,
-            association,
-            transport_use: element.transport_use,
-        });
+        let (identifier, transport_use) = (element.identifier, transport.transport_use());
+        session.state = SessionState::Connecting(Partner { identifier, association, transport_use });
         true
     }
 
     /// A resolution has come for the sessions of a pool, or has failed.
     pub(super) fn resume_sessions(&mut self, now: Instant, pool: usize) {
-        let Some(usable) = self.pools.get(pool).map(|pool| pool.has_elements(now)) else { return };
+        let Some(usable) = self.pools.get(pool).map(|pool| pool.prospect(now) != Prospect::Nothing) else { return };
         let mut waiting: heapless::Vec<SessionId, SESSIONS> = heapless::Vec::new();
         for session in self.sessions.iter().filter(|session| session.pool == pool) {
             let waits = match session.state {
@@ -404,17 +447,18 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 
     /// An association that is none of the hunt's has ended, or never came to be.
-    pub(super) fn session_ended(&mut self, now: Instant, association: AssociationId, reason: Option<CloseReason>) {
+    pub(super) fn session_ended(&mut self, now: Instant, association: AssociationId, failure: Failure) {
         let found = self.sessions.iter().find_map(|session| {
             session.partner().filter(|partner| partner.association == association).map(|partner| (session.id, partner))
         });
         if let Some((id, partner)) = found {
-            self.element_failed(now, id, partner, reason);
+            self.element_failed(now, id, partner, failure);
         }
     }
 
-    /// A session's element is dead, or has ended the session: report it, and go on with the next (RFC 5352 §3.5, §3.8).
-    fn element_failed(&mut self, now: Instant, id: SessionId, partner: Partner, reason: Option<CloseReason>) {
+    /// A session's element is dead, or has ended the session, or there is no way to it: report it if it is to blame, and go on with the
+    /// next (RFC 5352 §3.5, §3.8).
+    fn element_failed(&mut self, now: Instant, id: SessionId, partner: Partner, failure: Failure) {
         let brief = self.config.retry_delay;
         let Some(session) = self.session_mut(id) else { return };
         session.failovers = session.failovers.saturating_add(1);
@@ -422,23 +466,30 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let was_open = !matches!(session.state, SessionState::Connecting(_));
         session.had_element |= was_open;
         // Some services end each session after their answer. They are asked anew, but not as often as they can answer.
-        let is_brief = reason == Some(CloseReason::Shutdown) && now.since(session.since) < brief;
+        let is_brief = failure == Failure::Closed(CloseReason::Shutdown) && now.since(session.since) < brief;
         let was_of_use = was_open && session.heard && !is_brief;
         (session.state, session.buffer) = (SessionState::Suspended, SendBuffer::HasRoom);
         let (pool, kind) = (session.pool, session.kind);
         let mut exhausted = session.preferred.is_empty();
         let mut key = None;
         if let Some(pool) = self.pools.get_mut(pool) {
-            pool.remove(partner.identifier);
-            exhausted &= !pool.has_elements(now);
+            match failure {
+                Failure::NotOpened(OpenFailure::Unsupported) => pool.set_unsupported(partner.identifier),
+                _ => pool.remove(partner.identifier),
+            }
+            exhausted &= pool.prospect(now) == Prospect::Nothing;
             key = Some(pool.key(partner.identifier));
         }
         self.take_back(pool, id, partner);
         if matches!(kind, Kind::Conversation(_)) {
-            self.event(Record::Failover { session: id, identifier: partner.identifier, reason });
+            self.event(Record::Failover {
+                session: id,
+                identifier: partner.identifier,
+                reason: failure.close_reason(),
+            });
         }
-        // RFC 5352 §3.5: once for each such event. Who has ended the session in order is not unreachable.
-        if let Some(key) = key.filter(|_| reason != Some(CloseReason::Shutdown)) {
+        // RFC 5352 §3.5: once for each such event.
+        if let Some(key) = key.filter(|_| failure.is_the_elements()) {
             self.report(now, key);
         }
         match kind {

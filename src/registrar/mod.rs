@@ -291,7 +291,7 @@ impl Machine for Registrar {
             Input::Accepted { association, purpose, peer } => {
                 self.accepted(now, association, purpose, peer);
             }
-            Input::OpenFailed { association } => self.ended(now, association),
+            Input::OpenFailed { association, .. } => self.ended(now, association),
             Input::Closed { association, .. } => self.ended(now, association),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.asap_message(now, association, octets);

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use rserpool::pool_element::{ConfigError, ElementConfig, MAX_POOL_HANDLE, UserTransport};
+use rserpool::UserTransport;
+use rserpool::pool_element::{ConfigError, ElementConfig, MAX_POOL_HANDLE};
 use rserpool::wire::{IpProtocol, PeIdentifier, TransportUse};
 
 use crate::scripted_element::{HERE, ScriptedElement};

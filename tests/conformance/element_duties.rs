@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, ResolveError, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, ResolveError};
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, HandleResolutionResponse, Message,
     RegistrationResponse, message_type,
@@ -15,7 +15,7 @@ use rserpool::wire::{
 };
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-    Purpose, SendBuffer, SendError,
+    Purpose, SendBuffer, SendError, UserTransport,
 };
 
 use crate::events::{Log, event};

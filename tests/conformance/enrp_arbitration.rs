@@ -4,7 +4,7 @@ use rserpool::registrar::RegistrarEvent;
 use rserpool::wire::enrp::message_type::{INIT_TAKEOVER, INIT_TAKEOVER_ACK, PRESENCE, TAKEOVER_SERVER};
 use rserpool::wire::enrp::{Body, UpdateAction};
 use rserpool::wire::{PeChecksum, ServerIdentifier};
-use rserpool::{AssociationId, CloseReason, Input};
+use rserpool::{AssociationId, CloseReason, Input, OpenFailure};
 
 use crate::events::event;
 use crate::scripted::{Done, OWN, Scripted, element, peer};
@@ -30,7 +30,7 @@ fn with_peers() -> (Scripted, AssociationId, AssociationId, AssociationId) {
 fn target_dies(scripted: &mut Scripted, target: AssociationId) {
     scripted.input(Input::Closed { association: target, reason: CloseReason::Lost });
     let again = scripted.asked_for(TARGET).expect("it is asked over a new association");
-    scripted.input(Input::OpenFailed { association: again });
+    scripted.input(Input::OpenFailed { association: again, reason: OpenFailure::Unreachable });
 }
 
 fn said_to(done: &[Done], association: AssociationId, message_type: u8) -> Vec<Vec<u8>> {
@@ -127,7 +127,7 @@ fn a_peer_that_dies_meanwhile_is_not_waited_for() {
     scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     scripted.input(Input::Closed { association: large, reason: CloseReason::Lost });
     let again = scripted.asked_for(LARGE).unwrap();
-    scripted.input(Input::OpenFailed { association: again });
+    scripted.input(Input::OpenFailed { association: again, reason: OpenFailure::Unreachable });
     assert_eq!(scripted.elements(), [(7, OWN)]);
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rserpool::Input;
 use rserpool::pool_element::ElementEvent;
 use rserpool::registrar::{RegistrarEvent, TakeoverSuggestions};
 use rserpool::wire::enrp::Body;
 use rserpool::wire::enrp::message_type::HANDLE_UPDATE;
 use rserpool::wire::{PayloadProtocol, ServerIdentifier};
+use rserpool::{Input, OpenFailure};
 
 use crate::events::event;
 use crate::network::{Network, NodeId};
@@ -81,7 +81,7 @@ fn an_element_that_does_not_answer_the_peer_stays_where_it_is() {
 
     registrar.suggestion(one, &element(7, scripted::peer(2)));
     let association = registrar.asked_for(100).unwrap();
-    registrar.input(Input::OpenFailed { association });
+    registrar.input(Input::OpenFailed { association, reason: OpenFailure::Unreachable });
     registrar.wait_seconds(6);
     assert_eq!(registrar.elements(), [(7, scripted::peer(2))]);
     assert!(!registrar.events.has(event!(RegistrarEvent::Removed { .. })));

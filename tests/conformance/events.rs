@@ -208,6 +208,7 @@ impl Event for UserEvent<'_> {
             E::Ready { session } => E::Ready { session },
             E::MessageTooLarge { session, length } => E::MessageTooLarge { session, length },
             E::CookieTooLong { session, length } => E::CookieTooLong { session, length },
+            E::SessionEnded { session, reason } => E::SessionEnded { session, reason },
             unknown => panic!("an event that the tests do not know: {unknown:?}"),
         }
     }

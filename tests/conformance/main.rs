@@ -41,6 +41,8 @@ mod sessions;
 mod sizes;
 mod tables;
 mod trust;
+mod user_reports;
 mod user_resolution;
+mod user_transports;
 mod wire_encoding;
 mod wire_errors;

@@ -6,11 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use rserpool::handlespace::Cursor;
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::registrar::{Registrar, RegistrarConfig, RegistrarEvent};
 use rserpool::wire::{ErrorCause, PayloadProtocol, PeIdentifier, ServerIdentifier, TransportUse, asap};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol, Purpose,
+    UserTransport,
+};
 
 use crate::events::{Event, Log};
 
@@ -383,7 +386,9 @@ impl Network {
             Delivery::Accepted(association, purpose, _) => {
                 Input::Accepted { association: *association, purpose: *purpose, peer }
             }
-            Delivery::OpenFailed(association) => Input::OpenFailed { association: *association },
+            Delivery::OpenFailed(association) => {
+                Input::OpenFailed { association: *association, reason: OpenFailure::Unreachable }
+            }
             Delivery::Closed(association, reason) => Input::Closed { association: *association, reason: *reason },
             Delivery::Message(association, protocol, octets) => {
                 Input::Message { association: *association, protocol: *protocol, octets }

@@ -3,13 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure};
 use rserpool::pool_user::ResolutionFailure;
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, RegistrationResponse, message_type,
 };
 use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
-use rserpool::{Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, Purpose};
+use rserpool::{
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol, Purpose,
+    UserTransport,
+};
 
 use crate::scripted_user::{ASAP, Sent, encode};
 
@@ -177,7 +180,7 @@ impl ScriptedElement {
     #[track_caller]
     pub(crate) fn fails(&mut self, number: u8) {
         let association = self.take_opening(number);
-        self.input(Input::OpenFailed { association });
+        self.input(Input::OpenFailed { association, reason: OpenFailure::Unreachable });
     }
 
     /// A registrar comes.

@@ -10,8 +10,8 @@ use rserpool::wire::{
     ServerIdentifier, Transport, TransportUse, Unknown,
 };
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Progress,
-    Protocol,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, OutgoingMessage,
+    Progress, Protocol,
 };
 
 use crate::events::Log;
@@ -175,6 +175,24 @@ impl ScriptedUser {
         self.asap(self.home.unwrap(), &octets);
     }
 
+    /// The registrar tells the elements of "pool": the numbers from 1, at these places.
+    pub(crate) fn resolved_at(&mut self, transports: &[Transport<'_>]) {
+        let identifiers: Vec<u32> = (1..).take(transports.len()).collect();
+        let octets = with_elements(&identifiers, |elements| {
+            let places = elements.iter().zip(transports);
+            let elements: Vec<_> =
+                places.map(|(element, at)| PoolElement { user_transport: *at, ..*element }).collect();
+            encode(Body::HandleResolutionResponse(HandleResolutionResponse {
+                pool_handle: PoolHandle::new(b"pool"),
+                accept_updates: false,
+                policy: None,
+                pool_elements: Sequence::new(&elements),
+                error: None,
+            }))
+        });
+        self.asap(self.home.unwrap(), &octets);
+    }
+
     /// The registrar does not know "pool".
     pub(crate) fn unknown_pool(&mut self) {
         let causes = [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)];
@@ -215,8 +233,14 @@ impl ScriptedUser {
     /// An element cannot be reached.
     #[track_caller]
     pub(crate) fn fails(&mut self, number: u32) {
+        self.fails_by(number, OpenFailure::Unreachable);
+    }
+
+    /// An association with an element does not come to be.
+    #[track_caller]
+    pub(crate) fn fails_by(&mut self, number: u32, reason: OpenFailure) {
         let association = self.take_opening(number);
-        self.input(Input::OpenFailed { association });
+        self.input(Input::OpenFailed { association, reason });
     }
 
     pub(crate) fn closes(&mut self, association: AssociationId, reason: CloseReason) {

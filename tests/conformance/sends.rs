@@ -366,7 +366,7 @@ fn a_pool_can_be_used_without_sessions_element_by_element() {
     world.resolved(&[1, 2]);
     let primary = world.act(|user, now| user.primary(now, POOL)).unwrap();
     assert_eq!(primary.identifier, PeIdentifier(1));
-    assert_eq!(primary.endpoint.to_string(), "sctp://10.1.0.1:7000");
+    assert_eq!(primary.transport.unwrap().to_string(), "sctp://10.1.0.1:7000");
     assert!(world.wanted().is_empty());
     world.act(|user, now| user.report_unreachable(now, POOL, PeIdentifier(1)));
     assert_eq!(world.reports(), 1);

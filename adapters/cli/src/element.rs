@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rserpool::pool_element::{ConfigError, ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ConfigError, ElementConfig, ElementEvent, PoolElement};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
-use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose};
+use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose, UserTransport};
 use rserpool_blocking::{Application, Flow};
 use tracing::{info, warn};
 

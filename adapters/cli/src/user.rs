@@ -137,6 +137,7 @@ impl Application<User> for App {
                 self.exchange.failed_over();
                 self.element = None;
             }
+            UserEvent::SessionEnded { reason, .. } => self.failure = Some(Failure::Failed(reason.to_string())),
             UserEvent::HomeFound => debug!("found a registrar"),
             UserEvent::HomeLost => info!(event = "home_lost", "the registrar is gone"),
             UserEvent::ResolutionFailed { pool_handle, failure } => {

@@ -61,8 +61,11 @@ fn elements_that_are_registered_are_resolved(world: &World) -> Outcome {
     let _elements = [world.echo(1, &[1])?, world.echo(2, &[1])?];
     let mut known = world.user(&[1])?.resolve(POOL)?;
     known.sort_by_key(|element| element.identifier);
-    let found: Vec<_> = known.iter().map(|element| (element.identifier, element.endpoint.as_endpoint().port)).collect();
-    check(found == [(PeIdentifier(1), 7000), (PeIdentifier(2), 7000)], format_args!("resolved: {found:?}"))
+    let found: Vec<_> = known
+        .iter()
+        .map(|element| (element.identifier, element.transport.as_ref().and_then(|at| at.as_transport().port())))
+        .collect();
+    check(found == [(PeIdentifier(1), Some(7000)), (PeIdentifier(2), Some(7000))], format_args!("resolved: {found:?}"))
 }
 
 fn a_pool_that_nobody_is_in_is_not_resolved(world: &World) -> Outcome {

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rserpool::pool_element::{ElementConfig, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, PoolElement};
 use rserpool::pool_user::{PoolUser, Updates, UserConfig};
 use rserpool::registrar::{Announcements, Registrar, RegistrarConfig, RegistrarEvent, TakeoverSuggestions};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, Progress,
-    Protocol, Purpose, SendBuffer,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, MulticastGroup, OpenFailure,
+    Progress, Protocol, Purpose, SendBuffer, UserTransport,
 };
 
 use crate::applications::{self, ElementApplication, UserApplication};
@@ -323,7 +323,9 @@ impl Node {
             Some(Told::Accepted { association, purpose, port, .. }) => {
                 Input::Accepted { association: *association, purpose: *purpose, peer: peer(*port) }
             }
-            Some(Told::OpenFailed { association }) => Input::OpenFailed { association: *association },
+            Some(Told::OpenFailed { association }) => {
+                Input::OpenFailed { association: *association, reason: OpenFailure::Unreachable }
+            }
             Some(Told::Closed { association, reason }) => Input::Closed { association: *association, reason: *reason },
             Some(Told::Message { association, protocol, octets }) => {
                 Input::Message { association: *association, protocol: *protocol, octets }

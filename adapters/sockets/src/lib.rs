@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use mio::Interest;
-use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OutgoingMessage, Protocol, Purpose};
+use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OpenFailure, OutgoingMessage, Protocol, Purpose};
 use rserpool_transport::{
     BACKLOG, DirectHandle, Event, Node, Opening, Options, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
 };
@@ -94,16 +94,17 @@ impl rserpool_transport::Sockets for Sockets {
         if remote.protocol == Protocol::Tcp {
             // Users ask registrars so; registrars and elements speak SCTP only (RFC 5352 §2.1).
             return match purpose {
-                Purpose::Asap => self.connect(now, remote).map_or(Opening::Failed, Opening::Direct),
-                _ => Opening::Failed,
+                Purpose::Asap => self.connect(now, remote).map_or_else(Opening::Failed, Opening::Direct),
+                _ => Opening::Failed(OpenFailure::Unsupported),
             };
         }
         #[cfg(target_os = "linux")]
         if let Some(kernel) = &mut self.kernel {
             let opened = kernel.open(purpose, remote);
             return match (self.watch_kernel(), opened) {
-                (Ok(()), Some(handle)) => Opening::Direct(handle),
-                _ => Opening::Failed,
+                (Ok(()), Ok(handle)) => Opening::Direct(handle),
+                (Ok(()), Err(reason)) => Opening::Failed(reason),
+                (Err(_), _) => Opening::Failed(OpenFailure::Local),
             };
         }
         Opening::OverUdp
@@ -238,15 +239,12 @@ impl Sockets {
         Ok(address)
     }
 
-    fn connect(&mut self, now: Instant, remote: Endpoint<'_>) -> Option<DirectHandle> {
+    fn connect(&mut self, now: Instant, remote: Endpoint<'_>) -> Result<DirectHandle, OpenFailure> {
         let connected = self.tcp.connect(remote);
-        match connected.and_then(|(stream, peer)| self.adopt(now, stream, peer, Origin::Ours)) {
-            Ok(handle) => Some(handle),
-            Err(error) => {
-                tracing::debug!(%remote, %error, "cannot open a TCP connection");
-                None
-            }
-        }
+        connected.and_then(|(stream, peer)| self.adopt(now, stream, peer, Origin::Ours)).map_err(|error| {
+            tracing::debug!(%remote, %error, "cannot open a TCP connection");
+            open_failure(&error)
+        })
     }
 
     /// Accepts what has come to a listening socket. True if there may be more.
@@ -456,6 +454,11 @@ fn is_peers_fault(error: &io::Error) -> bool {
             | ErrorKind::NetworkUnreachable
             | ErrorKind::Interrupted
     )
+}
+
+/// Whose fault it is that an association cannot be opened.
+pub(crate) fn open_failure(error: &io::Error) -> OpenFailure {
+    if is_peers_fault(error) { OpenFailure::Unreachable } else { OpenFailure::Local }
 }
 
 /// The address from which anything may be sent, of the family of another one.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose};
+use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose};
 
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
@@ -551,7 +551,9 @@ impl SctpOverUdp {
             Happening::Restarted => return self.restarted(handle),
             Happening::Ended(reason) => {
                 match entry.standing {
-                    Standing::Opening => self.events.push_back(Event { association: handle, news: News::OpenFailed }),
+                    Standing::Opening => self
+                        .events
+                        .push_back(Event { association: handle, news: News::OpenFailed(OpenFailure::Unreachable) }),
                     Standing::Open => {
                         let undelivered = entry.association.undelivered().map(News::Undelivered);
                         let news = undelivered.chain([News::Closed(reason)]);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, Endpoint, Input, Protocol, Purpose, SendBuffer};
+use rserpool::{AssociationId, CloseReason, Endpoint, Input, OpenFailure, Protocol, Purpose, SendBuffer};
 
 use crate::delivery::Undelivered;
 
@@ -44,7 +44,7 @@ pub enum News {
     /// It came in, on an endpoint for this purpose.
     Accepted(Purpose, Peer),
     /// It was asked for, and did not come to be.
-    OpenFailed,
+    OpenFailed(OpenFailure),
     /// It has ended.
     Closed(CloseReason),
     /// A message has not arrived, as far as is known; its association is about to end.
@@ -67,7 +67,7 @@ impl News {
         match self {
             Self::Opened(peer) => Input::Opened { association, peer: peer.endpoint() },
             Self::Accepted(purpose, peer) => Input::Accepted { association, purpose: *purpose, peer: peer.endpoint() },
-            Self::OpenFailed => Input::OpenFailed { association },
+            Self::OpenFailed(reason) => Input::OpenFailed { association, reason: *reason },
             Self::Closed(reason) => Input::Closed { association, reason: *reason },
             Self::Undelivered(undelivered) => {
                 Input::Undelivered { association, message: undelivered.message(), progress: undelivered.progress() }
@@ -80,6 +80,6 @@ impl News {
     /// Whether the association is no more.
     #[must_use]
     pub const fn is_the_end(&self) -> bool {
-        matches!(self, Self::OpenFailed | Self::Closed(_))
+        matches!(self, Self::OpenFailed(_) | Self::Closed(_))
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose, SendBuffer};
+use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose, SendBuffer};
 
 use crate::endpoint::{Reading, SendError};
 use crate::news::{News, Peer};
@@ -214,7 +214,7 @@ impl TcpConnection {
     /// It is over at once.
     fn fail(&mut self, reason: CloseReason) {
         match self.standing {
-            Standing::Opening => self.news.push_back(News::OpenFailed),
+            Standing::Opening => self.news.push_back(News::OpenFailed(OpenFailure::Unreachable)),
             Standing::Open => self.news.push_back(News::Closed(reason)),
             Standing::Ending | Standing::Closing | Standing::Over => {}
         }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Instant, OutgoingMessage, Progress, Purpose, SendBuffer};
+use rserpool::{CloseReason, Delivery, Instant, OpenFailure, OutgoingMessage, Progress, Purpose, SendBuffer};
 use rserpool_transport::{
     AssociationHandle, Event, LocalPort, News, OpenError, Reading, SctpConfig, SctpOverUdp, SendError, SocketIndex,
     Transmit,
@@ -187,7 +187,7 @@ fn an_association_to_nobody_fails() {
     let there = net.open(0, 1).unwrap();
     net.run(5 * SECOND);
     assert!(
-        matches!(net.events[0].pop_front(), Some(Event { association, news: News::OpenFailed }) if association == there)
+        matches!(net.events[0].pop_front(), Some(Event { association, news: News::OpenFailed(OpenFailure::Unreachable) }) if association == there)
     );
 }
 
@@ -197,7 +197,7 @@ fn a_port_that_nobody_listens_at_is_refused_at_once() {
     let local = LocalPort { socket: SOCKET, port: PORT };
     net.endpoints[0].open(net.now, local, address(1), 4444, Purpose::Session).unwrap();
     net.run(10 * DELAY);
-    assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::OpenFailed, .. })));
+    assert!(matches!(net.events[0].pop_front(), Some(Event { news: News::OpenFailed(OpenFailure::Unreachable), .. })));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Instant, OutgoingMessage, Protocol, Purpose, SendBuffer};
+use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose, SendBuffer};
 use rserpool_transport::{News, Peer, Reading, SendError, TcpConfig, TcpConnection, TcpState};
 
 /// ASAP_HANDLE_RESOLUTION for the pool "p": nine octets and three of padding.
@@ -230,11 +230,11 @@ fn a_connection_that_does_not_come_to_be_has_failed() {
     let peer = "10.1.1.1:3863".parse().unwrap();
     let mut refused = TcpConnection::opening(at(0), peer, config);
     refused.handle_failure();
-    assert!(matches!(refused.poll_news(), Some(News::OpenFailed)));
+    assert!(matches!(refused.poll_news(), Some(News::OpenFailed(OpenFailure::Unreachable))));
     let mut silent = TcpConnection::opening(at(0), peer, config);
     assert_eq!(silent.poll_timeout(), Some(at(2_000)));
     silent.handle_timeout(at(2_000));
-    assert!(matches!(silent.poll_news(), Some(News::OpenFailed)));
+    assert!(matches!(silent.poll_news(), Some(News::OpenFailed(OpenFailure::Unreachable))));
     assert!(silent.is_over());
 }
 

@@ -7,7 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use rserpool::wire::PayloadProtocol;
-use rserpool::{AssociationId, CloseReason, Endpoint, Input, OutgoingMessage, Protocol, Purpose};
+use rserpool::{AssociationId, CloseReason, Endpoint, Input, OutgoingMessage, Protocol, Purpose, OpenFailure};
 
 use crate::uart::Uart;
 
@@ -105,7 +105,10 @@ impl<'a> Frame<'a> {
                     peer: Endpoint { protocol: Protocol::Sctp, addresses: address, port },
                 }
             }
-            2 => Input::OpenFailed { association },
+            2 => Input::OpenFailed {
+                association,
+                reason: if self.rest == [0] { OpenFailure::Unreachable } else { OpenFailure::Local },
+            },
             3 => Input::Closed {
                 association,
                 reason: if self.rest == [0] { CloseReason::Shutdown } else { CloseReason::Lost },

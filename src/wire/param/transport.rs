@@ -18,6 +18,7 @@
 //! :   Opaque Transport Data                               :
 //! ```
 
+use core::fmt;
 use core::net::IpAddr;
 
 use super::{
@@ -73,6 +74,19 @@ pub enum TransportProtocol {
     UdpLite,
     /// Something only the application knows, RFC 5354 §3.16.
     Opaque,
+}
+
+impl fmt::Display for TransportProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dccp => "DCCP",
+            Self::Sctp => "SCTP",
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::UdpLite => "UDP-Lite",
+            Self::Opaque => "an opaque transport",
+        })
+    }
 }
 
 impl TransportProtocol {
@@ -167,6 +181,12 @@ impl<'a> Transport<'a> {
     #[must_use]
     pub const fn ip(protocol: IpProtocol, port: u16, address: IpAddr) -> Self {
         Self::Ip { protocol, port, address, unknown: Unknown::NONE }
+    }
+
+    /// A DCCP transport.
+    #[must_use]
+    pub const fn dccp(port: u16, service_code: u32, address: IpAddr) -> Self {
+        Self::Dccp { port, service_code, address, unknown: Unknown::NONE }
     }
 
     /// Its protocol.

@@ -6,13 +6,12 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, UserTransport};
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OutgoingMessage, Protocol,
-    Purpose,
-};
+    Purpose, UserTransport, OpenFailure};
 
 // What the device offers. Its functions are safe: they take and give numbers.
 unsafe extern "C" {
@@ -61,7 +60,7 @@ fn input<'a>(told: &'a Told, peer: &'a [IpAddr]) -> Input<'a> {
     match told.kind {
         0 => Input::Opened { association, peer },
         1 => Input::Accepted { association, purpose: Purpose::Session, peer },
-        2 => Input::OpenFailed { association },
+        2 => Input::OpenFailed { association, reason: OpenFailure::Unreachable },
         3 => Input::Closed { association, reason: CloseReason::Lost },
         4 => Input::Message { association, protocol: told.protocol, octets: told.octets.get(..told.length).unwrap_or(&[]) },
         _ => Input::Timeout,

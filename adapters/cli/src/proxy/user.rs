@@ -222,6 +222,10 @@ impl Application<User> for App {
                     self.todo.push(Todo::Close(session));
                 }
             }
+            UserEvent::SessionEnded { session, reason } => {
+                warn!(%session, %reason, "a connection cannot have an element");
+                self.todo.push(Todo::Close(session));
+            }
             UserEvent::Data { session, message, .. } if message.protocol == RESET => {
                 // The element lives, and its service does not.
                 let Some(client) = self.client(session) else { return };

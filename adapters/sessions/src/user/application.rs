@@ -350,6 +350,12 @@ impl Application<UserMachine> for UserApplication {
                     }
                 }
             }
+            UserEvent::SessionEnded { session, reason } => {
+                warn!(%session, %reason, "the session is over");
+                if let Some(entry) = self.sessions.remove(&session) {
+                    entry.far.incoming.push(Event::Ended(reason));
+                }
+            }
             UserEvent::Ready { session } => {
                 if let Some(entry) = self.sessions.get_mut(&session) {
                     entry.is_congested = false;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rserpool::pool_user::SessionId;
+use rserpool::pool_user::{SessionEnd, SessionId};
 use rserpool::wire::PeIdentifier;
 use rserpool::{CloseReason, Progress};
 
@@ -37,6 +37,9 @@ pub enum Event {
         /// The message.
         message: Message,
     },
+    /// The session is over, as it cannot have an element of its pool. Nothing comes behind it, and nothing can be sent any more. What
+    /// was sent before is lost.
+    Ended(SessionEnd),
     /// A message did not arrive, as far as is known, and is not sent by itself to another element.
     Undelivered {
         /// The element that should have got it.

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use rserpool::wire::PayloadProtocol;
-use rserpool::{CloseReason, Delivery, Endpoint, Failover, OutgoingMessage, Purpose, SendBuffer};
+use rserpool::{CloseReason, Delivery, Endpoint, Failover, OpenFailure, OutgoingMessage, Purpose, SendBuffer};
 use rserpool_transport::{DirectHandle, Event, News, Peer, Reading, SctpConfig, SendError, Undelivered};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -187,7 +187,7 @@ impl KernelSctp {
     }
 
     /// Opens an association; `None` if that is not possible.
-    pub(crate) fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Option<DirectHandle> {
+    pub(crate) fn open(&mut self, purpose: Purpose, remote: Endpoint<'_>) -> Result<DirectHandle, OpenFailure> {
         let is_v4 = remote.addresses.iter().all(IpAddr::is_ipv4);
         let is_family = |endpoint: &Bound| endpoint.is_v4 == is_v4 || !endpoint.is_v4;
         let listens = |endpoint: &Bound| endpoint.purposes.contains(&purpose) && is_family(endpoint);
@@ -198,12 +198,13 @@ impl KernelSctp {
             None => {
                 // Each from a socket and port of its own, so that there may be several to the same peer.
                 let any = if is_v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
-                let (socket, is_v4) = self.bind(&[any], 0, &[purpose]).ok()?;
+                let (socket, is_v4) = self.bind(&[any], 0, &[purpose]).map_err(|_| OpenFailure::Local)?;
                 self.add_socket(socket, &[], is_v4, Lease::Free(purpose))
             }
         };
-        let endpoint = self.endpoints.get_mut(place)?;
-        match sys::connect(endpoint.socket.as_ref()?, &options::packed(remote.addresses, remote.port)) {
+        let endpoint = self.endpoints.get_mut(place).ok_or(OpenFailure::Local)?;
+        let socket = endpoint.socket.as_ref().ok_or(OpenFailure::Local)?;
+        match sys::connect(socket, &options::packed(remote.addresses, remote.port)) {
             Ok(number) => {
                 if endpoint.lease == Lease::Free(purpose) {
                     endpoint.lease = Lease::Taken(purpose);
@@ -212,11 +213,11 @@ impl KernelSctp {
                 if let [first, _, ..] = remote.addresses {
                     self.primaries.insert(handle, SocketAddr::new(*first, remote.port));
                 }
-                Some(handle)
+                Ok(handle)
             }
             Err(error) => {
                 tracing::debug!(%remote, %error, "cannot open an association");
-                None
+                Err(crate::open_failure(&error))
             }
         }
     }
@@ -517,7 +518,9 @@ impl KernelSctp {
                 self.events.extend(unsent.map(|news| Event { association, news }));
             }
             match standing {
-                Standing::Opening => self.events.push_back(Event { association, news: News::OpenFailed }),
+                Standing::Opening => {
+                    self.events.push_back(Event { association, news: News::OpenFailed(OpenFailure::Unreachable) })
+                }
                 Standing::Open => self.events.push_back(Event { association, news: News::Closed(reason) }),
                 Standing::Closing => {}
             }

@@ -15,8 +15,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OutgoingMessage, Progress,
-    Purpose,
+    Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OpenFailure,
+    OutgoingMessage, Progress, Purpose,
 };
 
 use self::inbox::Inbox;
@@ -165,7 +165,7 @@ pub enum Opening {
     /// It is SCTP over UDP.
     OverUdp,
     /// Nobody can.
-    Failed,
+    Failed(OpenFailure),
 }
 
 /// Who carries an association.
@@ -463,17 +463,17 @@ impl<M: Machine> Node<M> {
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Open { association, purpose, remote } => {
-                    let handle = match sockets.open(now, purpose, remote) {
-                        Opening::Direct(handle) => Some(Handle::Direct(handle)),
+                    let opened = match sockets.open(now, purpose, remote) {
+                        Opening::Direct(handle) => Ok(Handle::Direct(handle)),
                         Opening::OverUdp => ports.open(now, transport, sockets, purpose, remote).map(Handle::Udp),
-                        Opening::Failed => None,
+                        Opening::Failed(reason) => Err(reason),
                     };
-                    match handle {
-                        Some(handle) => {
+                    match opened {
+                        Ok(handle) => {
                             handles.insert(association, handle);
                             names.insert(handle, association);
                         }
-                        None => failures.push_back((association, News::OpenFailed)),
+                        Err(reason) => failures.push_back((association, News::OpenFailed(reason))),
                     }
                 }
                 Action::Send { association, message } => {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rserpool::{Endpoint, Instant, Protocol, Purpose};
+use rserpool::{Endpoint, Instant, OpenFailure, Protocol, Purpose};
 
 use super::Sockets;
 use crate::endpoint::{AssociationHandle, LocalPort, SctpOverUdp, SocketIndex};
@@ -74,7 +74,7 @@ impl Ports {
         }
     }
 
-    /// Opens an association; `None` if that is not possible.
+    /// Opens an association, or says why that is not possible here.
     pub(super) fn open(
         &mut self,
         now: Instant,
@@ -82,12 +82,12 @@ impl Ports {
         sockets: &mut impl Sockets,
         purpose: Purpose,
         remote: Endpoint<'_>,
-    ) -> Option<AssociationHandle> {
+    ) -> Result<AssociationHandle, OpenFailure> {
         if remote.protocol != Protocol::Sctp {
-            return None;
+            return Err(OpenFailure::Unsupported);
         }
         // Multi-homing takes the kernel's SCTP; over UDP the first address that can be reached counts.
-        remote.addresses.iter().find_map(|address| {
+        let opened = remote.addresses.iter().find_map(|address| {
             let local = self.local(sockets, purpose, *address)?;
             let key = (*address, remote.port);
             let udp_port = self.told.get(&key).or_else(|| self.learned.get(&key)).copied();
@@ -98,7 +98,8 @@ impl Ports {
                 transport.track(handle);
             }
             Some(handle)
-        })
+        });
+        opened.ok_or(OpenFailure::Local)
     }
 
     /// The local port to open from; if the machine listens nowhere, another one each time.
