@@ -11,7 +11,7 @@ use super::openings::Attempt;
 use super::outbox::Record;
 use crate::endpoint::EndpointBuf;
 use crate::handlespace::{ElementIndex, ElementTimer};
-use crate::machine::AssociationId;
+use crate::machine::{AssociationId, OpenFailure};
 use crate::time::Instant;
 use crate::wire::PoolHandle;
 use crate::wire::asap::{Body, ElementReference, EndpointKeepAlive};
@@ -37,7 +37,7 @@ impl Registrar {
                     self.keep_alive_now(index, association);
                 }
             }
-            (None, Some(remote)) => self.open_to_element(index, remote),
+            (None, Some(remote)) => self.open_to_element(now, index, remote),
             // Nowhere to ask: the time-out ends it.
             (None, None) => {}
         }
@@ -182,7 +182,7 @@ impl Registrar {
 
     /// An association with elements has ended, or could not be opened. In the first case they may still live, and are
     /// asked over a new one; in the second they are unreachable.
-    pub(super) fn elements_ended(&mut self, now: Instant, ended: &Association) {
+    pub(super) fn elements_ended(&mut self, now: Instant, ended: &Association, failure: Option<OpenFailure>) {
         let never_open = ended.standing == Standing::Opening;
         for index in ended.elements().iter().copied() {
             if self.is_courted(index) {
@@ -196,6 +196,13 @@ impl Registrar {
                 monitor.refusals = monitor.refusals.saturating_add(1);
             }
             let is_refused = monitor.refusals >= MAX_REFUSALS;
+            if failure == Some(OpenFailure::Local) {
+                // It is asked when it is its turn again.
+                monitor.asked = false;
+                let next = self.random.around(self.config.keep_alive_interval);
+                self.handlespace.set_timer(index, ElementTimer::KeepAlive, Some(now + next));
+                continue;
+            }
             if self.owns(index) && self.concede(now, index) {
                 continue;
             }

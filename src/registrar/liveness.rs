@@ -6,13 +6,19 @@ use super::event::Event;
 use super::outbox::Record;
 use super::peers::{ReplyRequired, Status};
 use super::timers::Timer;
-use crate::machine::AssociationId;
+use crate::machine::{AssociationId, OpenFailure};
 use crate::time::Instant;
 use crate::wire::ServerIdentifier;
 
 impl Registrar {
-    /// An association has ended; maybe it led to a peer.
-    pub(super) fn enrp_ended(&mut self, now: Instant, association: AssociationId, ended: &Association) {
+    /// An association has ended, or could not be opened; maybe it led to a peer.
+    pub(super) fn enrp_ended(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        ended: &Association,
+        failure: Option<OpenFailure>,
+    ) {
         for peer in &mut self.configured {
             if peer.association == Some(association) {
                 peer.association = None;
@@ -28,6 +34,8 @@ impl Registrar {
         }
         peer.association = None;
         match (peer.status, ended.standing) {
+            // What cannot be done here is no sign that the peer is dead. It has the rest of its time.
+            (Status::Suspected | Status::NotActive, Standing::Opening) if failure == Some(OpenFailure::Local) => {}
             // RFC 5353 §3.4.3: the send fails.
             (Status::Suspected | Status::NotActive, Standing::Opening) => self.peer_dead(now, identifier),
             // It has only read here, and told of nothing: there is nobody to ask, and nothing to take over.

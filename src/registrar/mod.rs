@@ -56,7 +56,7 @@ use self::takeover::Takeover;
 use self::timers::{Timer, Timers};
 use self::updates::Updates;
 use crate::handlespace::{ElementIndex, ElementTimer, Handlespace};
-use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup, Purpose};
+use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup, OpenFailure, Purpose};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::{PayloadProtocol, ServerIdentifier};
@@ -213,6 +213,9 @@ impl Registrar {
             return;
         }
         self.associations.accepted(association, purpose, peer);
+        for address in peer.addresses {
+            self.openings.is_inhabited(*address);
+        }
         if purpose == Purpose::Enrp && !self.may_be_peer(peer) {
             self.refuse_peer(now, association, PeerRefusal::NotListed);
         }
@@ -228,20 +231,22 @@ impl Registrar {
         self.keep_alive_opened(association);
     }
 
-    fn ended(&mut self, now: Instant, association: AssociationId) {
+    fn ended(&mut self, now: Instant, association: AssociationId, failure: Option<OpenFailure>) {
         let Some(ended) = self.associations.remove(association) else { return };
         if ended.standing == Standing::Opening {
-            self.attempt_ended(association, Attempt::Failed);
+            // What cannot be done here says nothing of who is there.
+            let is_local = failure == Some(OpenFailure::Local);
+            self.attempt_ended(association, if is_local { Attempt::GivenUp } else { Attempt::Failed });
         }
         self.updates_ended(association);
-        self.enrp_ended(now, association, &ended);
-        self.elements_ended(now, &ended);
+        self.enrp_ended(now, association, &ended, failure);
+        self.elements_ended(now, &ended, failure);
     }
 
     /// This registrar ends an association at once, and does without it.
     fn abort(&mut self, now: Instant, association: AssociationId) {
         self.outbox.push(Record::Abort { association });
-        self.ended(now, association);
+        self.ended(now, association, None);
     }
 
     fn run_timers(&mut self, now: Instant) {
@@ -291,8 +296,8 @@ impl Machine for Registrar {
             Input::Accepted { association, purpose, peer } => {
                 self.accepted(now, association, purpose, peer);
             }
-            Input::OpenFailed { association, .. } => self.ended(now, association),
-            Input::Closed { association, .. } => self.ended(now, association),
+            Input::OpenFailed { association, reason } => self.ended(now, association, Some(reason)),
+            Input::Closed { association, .. } => self.ended(now, association, None),
             Input::Message { association, protocol: PayloadProtocol::ASAP, octets } => {
                 self.asap_message(now, association, octets);
             }

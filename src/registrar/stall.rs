@@ -29,6 +29,11 @@ pub(super) struct Stall {
 impl Stall {
     pub(super) const NONE: Self =
         Self { last_input: Instant::ZERO, verdicts_from: Instant::ZERO, caught_up: Instant::ZERO };
+
+    /// When something has happened last: now.
+    pub(super) const fn last_input(&self) -> Instant {
+        self.last_input
+    }
 }
 
 impl Registrar {

@@ -76,7 +76,7 @@ impl Scripted {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
-        if let Input::OpenFailed { association } = input {
+        if let Input::OpenFailed { association, .. } = input {
             self.opening.retain(|(opening, _)| *opening != association);
         }
         self.registrar.handle(self.now, input);
