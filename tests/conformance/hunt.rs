@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
-use rserpool::pool_user::UserEvent;
+use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{
@@ -104,56 +104,129 @@ fn a_registrar_that_takes_nobody_yet_is_not_asked_as_fast_as_the_network_allows(
     net.wait(Duration::from_secs(20), |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
 }
 
-/// An element alone, and the endpoints that it asks for.
-struct Alone {
-    element: PoolElement,
+/// An element or a user alone, and the associations that it asks for.
+struct Alone<M> {
+    machine: M,
     now: Instant,
+    /// Those that were asked for, and when.
+    asked: Vec<(Instant, AssociationId)>,
+    /// Those that are being opened, and those that are open.
+    alive: Vec<AssociationId>,
 }
 
-impl Alone {
+impl<M: Machine> Alone<M> {
+    fn new(mut machine: M, start: impl FnOnce(&mut M, Instant)) -> Self {
+        let now = Instant::from_millis(1);
+        start(&mut machine, now);
+        Self { machine, now, asked: Vec::new(), alive: Vec::new() }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.machine.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Open { association, .. } => {
+                    self.asked.push((self.now, association));
+                    self.alive.push(association);
+                }
+                Action::Close { association } | Action::Abort { association } => {
+                    self.alive.retain(|alive| *alive != association);
+                }
+                _ => {}
+            }
+            assert!(self.alive.len() <= 3, "RFC 5352 §3.6 SH1: {:?}", self.alive);
+        }
+    }
+
     /// Lets seconds pass, and returns at how many of them an association was asked for.
     fn wait(&mut self, seconds: u64) -> Vec<(u64, AssociationId)> {
         let (start, end) = (self.now, self.now + Duration::from_secs(seconds));
-        let mut asked = Vec::new();
-        loop {
-            while let Some(action) = self.element.poll_action() {
-                if let Action::Open { association, .. } = action {
-                    asked.push((self.now.since(start).as_millis() as u64 / 1_000, association));
-                }
-            }
-            let Some(at) = self.element.poll_timeout().filter(|at| *at <= end) else { break };
+        let before = self.asked.len();
+        self.drain();
+        while let Some(at) = self.machine.poll_timeout().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            self.element.handle(self.now, Input::Timeout);
+            self.input(Input::Timeout);
         }
         self.now = end;
-        asked
+        self.asked[before..].iter().map(|(at, association)| (at.since(start).as_secs(), *association)).collect()
+    }
+
+    fn opens(&mut self, association: AssociationId) {
+        let peer = Endpoint { protocol: Protocol::Sctp, addresses: &[IpAddr::V4(Ipv4Addr::LOCALHOST)], port: 3863 };
+        self.input(Input::Opened { association, peer });
+    }
+
+    fn fails(&mut self, association: AssociationId) {
+        self.alive.retain(|alive| *alive != association);
+        self.input(Input::OpenFailed { association });
     }
 }
 
-fn alone() -> Alone {
+/// An element that wants to register, and knows as many registrars.
+fn alone(registrars: u16) -> Alone<PoolElement> {
     let service = UserTransport::sctp(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 7, TransportUse::DataPlusControl).unwrap();
     let mut element = PoolElement::new(ElementConfig::new(b"pool", PeIdentifier(1), service).unwrap());
-    let now = Instant::from_millis(1);
-    element.register(now);
-    Alone { element, now }
+    for number in 0..registrars {
+        element.add_registrar(registrar(number)).unwrap();
+    }
+    Alone::new(element, |element, now| element.register(now))
+}
+
+/// A user that wants to resolve a pool handle, and knows as many registrars.
+fn user_alone(registrars: u16) -> Alone<PoolUser> {
+    let mut user = PoolUser::new(UserConfig::default());
+    for number in 0..registrars {
+        user.add_registrar(registrar(number)).unwrap();
+    }
+    Alone::new(user, |user, now| user.resolve(now, PoolHandle::from("pool")).unwrap())
+}
+
+fn registrar(number: u16) -> EndpointBuf {
+    EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863 + number)
+}
+
+/// Looks at somebody who hunts and knows four registrars.
+fn tries_three_of_four<M: Machine>(mut alone: Alone<M>) {
+    alone.drain();
+    assert_eq!(alone.asked.len(), 3);
+    // SH4: the fourth is tried instead of one that has failed, and there are three again.
+    alone.fails(alone.alive[1]);
+    assert_eq!((alone.asked.len(), alone.alive.len()), (4, 3));
+    // SH5: T5 expires after 10 s. The three are given up before others are tried.
+    let given_up = alone.alive.clone();
+    assert_eq!(alone.wait(11).len(), 3);
+    assert_eq!(alone.alive.len(), 3);
+    assert!(given_up.iter().all(|association| !alone.alive.contains(association)));
+    // SH6: one answers, and the others are given up.
+    let home = alone.alive[2];
+    alone.opens(home);
+    assert_eq!(alone.alive, [home]);
+}
+
+#[test]
+fn no_more_than_three_associations_with_registrars_are_tried_or_open_at_a_time() {
+    tries_three_of_four(alone(4));
+    tries_three_of_four(user_alone(4));
 }
 
 #[test]
 fn an_association_sets_t5_back_to_its_first_value() {
-    let mut alone = alone();
-    alone.element.add_registrar(EndpointBuf::single(Protocol::Sctp, IpAddr::V4(Ipv4Addr::LOCALHOST), 3863)).unwrap();
-    // Rounds after 10 and 20 s more.
-    let asked = alone.wait(35);
-    assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [10, 30]);
-    let (_, association) = asked[1];
-    let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let peer = Endpoint { protocol: Protocol::Sctp, addresses: &addresses, port: 3863 };
-    alone.element.handle(alone.now, Input::Opened { association, peer });
-    alone.wait(15);
-    let lost = Input::Closed { association, reason: CloseReason::Lost };
-    alone.element.handle(alone.now, lost);
+    let mut alone = alone(1);
+    // The first round is at once, further ones after 10 and 20 s more.
     let asked = alone.wait(35);
     assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 10, 30]);
+    let (_, association) = asked[2];
+    alone.opens(association);
+    alone.wait(15);
+    alone.alive.clear();
+    alone.input(Input::Closed { association, reason: CloseReason::Lost });
+    assert_eq!(alone.alive.len(), 1, "at once");
+    let asked = alone.wait(35);
+    assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [10, 30]);
 }
 
 #[test]
