@@ -426,6 +426,29 @@ fn an_element_whose_home_dies_while_it_leaves_deregisters_with_the_next() {
 }
 
 #[test]
+fn a_registration_whose_registrar_is_gone_before_it_has_answered_is_made_anew_for_the_next_home_only() {
+    // RFC 5352 §3.7.1.
+    let mut world = World::with(transport(TransportUse::DataPlusControl), |_| {});
+    world.act(|element, now| element.register(now));
+    let first = world.home.unwrap();
+    let registrations_at = |world: &World, home| {
+        world.said(home, message_type::REGISTRATION).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let before = registrations_at(&world, first);
+    assert_eq!(before.len(), 1);
+    world.input(Input::Closed { association: first, reason: CloseReason::Lost });
+    assert!(world.element.is_hunting());
+    // T2 would expire after 30 s.
+    world.wait(SECOND);
+    let next = world.home.unwrap();
+    assert_ne!(next, first);
+    assert_eq!(registrations_at(&world, first), before);
+    assert_eq!(registrations_at(&world, next), before);
+    world.accepts();
+    assert!(world.element.is_registered());
+}
+
+#[test]
 fn an_element_takes_an_error_from_anyone_and_neither_answers_nor_leaves() {
     let mut world = World::new();
     let user = world.user(1);

@@ -181,6 +181,30 @@ fn a_session_survives_the_death_of_its_registrar() {
 }
 
 #[test]
+fn a_request_whose_registrar_is_gone_before_it_has_answered_is_made_anew_for_the_next_home_only() {
+    // RFC 5352 §3.7.1.
+    let mut user = ScriptedUser::new();
+    user.act(|user, now| user.open_session(now, PoolHandle::new(b"pool")).unwrap());
+    let first = user.home.unwrap();
+    let requests_at = |user: &ScriptedUser, home| {
+        let to_home = user.sent.iter().filter(|sent| sent.to == home);
+        to_home.map(|sent| sent.octets.clone()).collect::<Vec<_>>()
+    };
+    let before = requests_at(&user, first);
+    assert_eq!((before.len(), before[0][0]), (1, message_type::HANDLE_RESOLUTION));
+    user.closes(first, CloseReason::Lost);
+    assert!(user.user.is_hunting());
+    // T1 would expire after 15 s.
+    user.wait(SECOND);
+    let next = user.home.unwrap();
+    assert_ne!(next, first);
+    assert_eq!(requests_at(&user, first), before);
+    assert_eq!(requests_at(&user, next), before);
+    user.resolved(&[1]);
+    assert_eq!(user.wanted(), [1]);
+}
+
+#[test]
 fn full_queues_and_wrong_messages_are_errors_and_change_nothing() {
     let mut pool = pool(1);
     let session = pool.session;
