@@ -2,6 +2,7 @@
 
 use rserpool::registrar::{AddressCheck, Rates};
 use rserpool::wire::asap::{Body, ElementReference, HandleResolution, Message, message_type};
+use rserpool::wire::enrp::{self, UpdateAction};
 use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle};
 use rserpool::{AssociationId, Input};
 
@@ -65,6 +66,26 @@ fn nobody_deregisters_an_element_from_somewhere_else() {
     scripted.says_asap(again, Body::Deregistration(reference(1)));
     assert_eq!(answers(&mut scripted, again, message_type::DEREGISTRATION_RESPONSE), [None]);
     assert_eq!(scripted.elements(), []);
+}
+
+#[test]
+fn peers_hear_of_a_deregistration_if_it_was_granted_and_there_was_an_element() {
+    // RFC 5352 §3.2: otherwise the registrar must not inform them.
+    let mut scripted = Scripted::new(&[]);
+    let peer = scripted.comes(1);
+    let own = scripted.registers(&element(1, 0));
+    let stranger = scripted.accept_client(66);
+    scripted.done();
+    scripted.says_asap(stranger, Body::Deregistration(reference(1)));
+    assert!(scripted.said(peer).is_empty(), "the deregistration was refused");
+    scripted.says_asap(own, Body::Deregistration(reference(2)));
+    assert!(scripted.said(peer).is_empty(), "there is no such element");
+    scripted.says_asap(own, Body::Deregistration(reference(1)));
+    let updates = scripted.said(peer);
+    assert_eq!(updates.len(), 1);
+    let decoded = enrp::Message::decode(&updates[0]).unwrap();
+    let enrp::Body::HandleUpdate(update) = decoded.message.body else { panic!("{decoded:?}") };
+    assert_eq!((update.action, update.pool_element.identifier), (UpdateAction::DelPe, PeIdentifier(1)));
 }
 
 fn strict() -> Scripted {
