@@ -1,12 +1,12 @@
 //! What elements and users may say, and how often (RFC 5352 §2.2.1, RFC 5353 §6.1 threats 1, 8 and 9).
 
 use rserpool::registrar::{AddressCheck, Rates};
-use rserpool::wire::asap::{Body, ElementReference, HandleResolution, Message, message_type};
+use rserpool::wire::asap::{Body, ElementReference, EndpointKeepAlive, HandleResolution, Message, message_type};
 use rserpool::wire::enrp::{self, UpdateAction};
-use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle};
+use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier};
 use rserpool::{AssociationId, Input};
 
-use crate::scripted::{Done, Element, Scripted, element};
+use crate::scripted::{Done, Element, OWN, Scripted, element, peer};
 
 fn reference(identifier: u32) -> ElementReference<'static> {
     ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(identifier) }
@@ -134,6 +134,43 @@ fn a_flood_of_reports_costs_an_element_nothing() {
     }
     assert_eq!(answers(&mut scripted, own, message_type::ENDPOINT_KEEP_ALIVE).len(), 1);
     assert_eq!(scripted.elements().len(), 1, "one report counts");
+}
+
+/// The keep-alives that were sent on an association since this was asked last: whether H is set.
+fn keep_alives(scripted: &mut Scripted, to: AssociationId) -> Vec<bool> {
+    let sent = scripted.done().into_iter().filter_map(|done| match done {
+        Done::Says(association, PayloadProtocol::ASAP, octets) if association == to => Some(octets),
+        _ => None,
+    });
+    sent.filter_map(|octets| match Message::decode(&octets).unwrap().message.body {
+        Body::EndpointKeepAlive(EndpointKeepAlive { server: ServerIdentifier(OWN), new_home, pool_handle, .. }) => {
+            assert_eq!(pool_handle, PoolHandle::new(b"pool"));
+            Some(new_home)
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn an_element_that_is_reported_is_asked_at_once_and_without_h_whoever_its_home_is() {
+    // RFC 5352 §3.5.
+    let mut scripted = Scripted::new(&[]);
+    let own = scripted.registers(&element(1, 0));
+    let one = scripted.comes(1);
+    scripted.update(one, peer(1), UpdateAction::AddPe, &Element { host: 101, ..element(2, peer(1)) });
+    scripted.done();
+    let user = scripted.accept_client(66);
+    scripted.says_asap(user, Body::EndpointUnreachable(reference(1)));
+    assert_eq!(keep_alives(&mut scripted, own), [false]);
+    scripted.says_asap(user, Body::EndpointUnreachable(reference(2)));
+    let to_other = scripted.open(101);
+    assert_eq!(keep_alives(&mut scripted, to_other), [false]);
+    // Both answer, and stay where they are.
+    scripted.answers_keep_alive(own, 1);
+    scripted.answers_keep_alive(to_other, 2);
+    scripted.wait_seconds(6);
+    assert_eq!(scripted.elements(), [(1, OWN), (2, peer(1))]);
 }
 
 #[test]
