@@ -1,11 +1,11 @@
 //! Business cards (RFC 5352 §2.2.13, §3.9): who gets them, and what they are good for.
 
 use rserpool::pool_user::FailoverMode;
-use rserpool::wire::asap::{Body, BusinessCard, Message, message_type};
-use rserpool::wire::{PeIdentifier, PoolHandle, Sequence};
+use rserpool::wire::asap::{Body, BusinessCard, HandleResolutionResponse, Message, message_type};
+use rserpool::wire::{PeIdentifier, PoolElement, PoolHandle, Sequence, Transport, TransportUse};
 use rserpool::{AssociationId, CardError, CloseReason};
 
-use crate::scripted_user::{ASAP, ScriptedUser, encode, with_elements};
+use crate::scripted_user::{ASAP, ScriptedUser, encode, host, with_elements};
 
 const POOL: PoolHandle<'static> = PoolHandle::new(b"pool");
 
@@ -87,6 +87,39 @@ fn a_user_that_is_an_element_gives_its_card_behind_the_cookie_and_again_when_it_
     assert_eq!(card.pool_elements.iter().map(|element| element.identifier.0).collect::<Vec<_>>(), [7, 8]);
     // Registrars get none.
     assert_eq!(world.count(world.home.unwrap(), message_type::BUSINESS_CARD), 0);
+}
+
+#[test]
+fn a_user_gives_neither_card_nor_cookie_where_there_is_no_control_channel() {
+    // RFC 5352 §3.8, §3.9.
+    let mut world = ScriptedUser::new();
+    let card = |world: &mut ScriptedUser, own: &[u32]| {
+        let mine = PoolHandle::new(b"mine");
+        world.act(|user, _| with_elements(own, |own| user.set_business_card(mine, own).unwrap()));
+    };
+    card(&mut world, &[7]);
+    world.act(|user, now| user.open_session(now, POOL).unwrap());
+    // Element 2 has no control channel.
+    let response = with_elements(&[1, 2], |elements| {
+        let addresses = [host(2)];
+        let user_transport = Transport::sctp(7000, TransportUse::DataOnly, &addresses);
+        let elements = [elements[0], PoolElement { user_transport, ..elements[1] }];
+        encode(Body::HandleResolutionResponse(HandleResolutionResponse {
+            pool_handle: POOL,
+            accept_updates: false,
+            policy: None,
+            pool_elements: Sequence::new(&elements),
+            error: None,
+        }))
+    });
+    world.asap(world.home.unwrap(), &response);
+    let first = world.opens(1);
+    assert_eq!(world.count(first, message_type::BUSINESS_CARD), 1);
+    world.asap(first, &encode(Body::Cookie(b"state")));
+    world.closes(first, CloseReason::Lost);
+    let second = world.opens(2);
+    card(&mut world, &[7, 8]);
+    assert!(world.sent.iter().all(|sent| sent.to != second), "{:?}", world.sent);
 }
 
 #[test]
