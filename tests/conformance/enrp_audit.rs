@@ -159,6 +159,9 @@ fn a_checksum_that_differs_leads_to_a_request_for_the_peers_own_elements_and_wha
     assert_eq!(scripted.elements().len(), 3, "not before all is there");
     scripted.table(one, peer(1), &[element(4, peer(1))], false);
     assert_eq!(scripted.elements(), [(2, peer(1)), (3, peer(2)), (4, peer(1))]);
+    // Silently: nobody is told.
+    let said = scripted.done();
+    assert!(!said.iter().any(|done| matches!(done, Done::Says(..))), "{said:?}");
 }
 
 #[test]
