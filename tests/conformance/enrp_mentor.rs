@@ -1,22 +1,23 @@
 //! Mentors: those that a registrar asks while it starts, and the one that it is to others (RFC 5353 §3.2.2, §3.2.3).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rserpool::registrar::RegistrarEvent;
 use rserpool::wire::enrp::message_type::{HANDLE_TABLE_REQUEST, HANDLE_TABLE_RESPONSE, LIST_REQUEST, LIST_RESPONSE};
-use rserpool::wire::enrp::{Body, ListResponse, UpdateAction};
+use rserpool::wire::enrp::{Body, ListResponse, Message, UpdateAction};
 use rserpool::wire::{PeChecksum, Policy, Sequence, ServerIdentifier};
-use rserpool::{CloseReason, Input};
+use rserpool::{AssociationId, CloseReason, Input};
 
 use crate::events::event;
-use crate::scripted::{Element, Scripted, element, list, peer, rejected_table};
+use crate::scripted::{Element, Scripted, element, host, list, peer, presence, rejected_table};
 
 const R: u8 = 1;
 const M: u8 = 2;
 const W: u8 = 1;
 
 /// A registrar that has asked host 1 for its list.
-fn starting() -> (Scripted, rserpool::AssociationId) {
+fn starting() -> (Scripted, AssociationId) {
     let mut scripted = Scripted::new(&[1, 2]);
     let mentor = scripted.open(1);
     assert_eq!(scripted.said_of(mentor, LIST_REQUEST).len(), 1);
@@ -24,7 +25,7 @@ fn starting() -> (Scripted, rserpool::AssociationId) {
     (scripted, mentor)
 }
 
-fn downloading() -> (Scripted, rserpool::AssociationId) {
+fn downloading() -> (Scripted, AssociationId) {
     let (mut scripted, mentor) = starting();
     scripted.octets(mentor, &list(peer(1), &[]));
     let requests = scripted.said_of(mentor, HANDLE_TABLE_REQUEST);
@@ -161,6 +162,17 @@ fn a_registrar_that_is_starting_rejects_requests_for_list_and_table_and_says_not
     assert_eq!(tables, [&[HANDLE_TABLE_RESPONSE, R, 0, 12, 0, 0, 5, 0, 0, 0, 9, 0]]);
 }
 
+/// The registrars in the answer to a list request: their identifiers, and where they are.
+fn listed(scripted: &mut Scripted, asking: AssociationId, number: u8) -> Vec<(u32, Vec<IpAddr>)> {
+    scripted.hears(asking, peer(number), Body::ListRequest);
+    let said = scripted.said_of(asking, LIST_RESPONSE);
+    assert_eq!(said.len(), 1);
+    let decoded = Message::decode(&said[0]).unwrap();
+    let Body::ListResponse(response) = decoded.message.body else { panic!("{decoded:?}") };
+    assert!(!response.rejected);
+    response.servers.iter().map(|server| (server.identifier.0, server.transport.addresses().collect())).collect()
+}
+
 #[test]
 fn a_mentor_lists_all_that_it_knows_but_the_one_that_asks() {
     let mut scripted = Scripted::new(&[]);
@@ -168,13 +180,21 @@ fn a_mentor_lists_all_that_it_knows_but_the_one_that_asks() {
         scripted.comes(number);
     }
     let asking = scripted.comes(4);
-    scripted.hears(asking, peer(4), Body::ListRequest);
-    let said = scripted.said_of(asking, LIST_RESPONSE);
-    let decoded = rserpool::wire::enrp::Message::decode(&said[0]).unwrap();
-    let Body::ListResponse(response) = decoded.message.body else { panic!() };
-    assert!(!response.rejected);
-    let listed: Vec<u32> = response.servers.iter().map(|server| server.identifier.0).collect();
-    assert_eq!(listed, [peer(1), peer(2), peer(3)]);
+    assert_eq!(listed(&mut scripted, asking, 4), [1, 2, 3].map(|number| (peer(number), vec![host(number)])));
+}
+
+#[test]
+fn a_mentor_does_not_list_one_that_another_is_about_to_take_over() {
+    let mut scripted = Scripted::new(&[]);
+    let [_, dead, initiator, asking] = [1, 2, 3, 4].map(|number| scripted.comes(number));
+    scripted.hears(initiator, peer(3), Body::InitTakeover(ServerIdentifier(peer(2))));
+    let identifiers = |scripted: &mut Scripted| {
+        listed(scripted, asking, 4).into_iter().map(|(identifier, _)| identifier).collect::<Vec<_>>()
+    };
+    assert_eq!(identifiers(&mut scripted), [peer(1), peer(3)]);
+    // It lives.
+    scripted.presence(dead, 2, 0, PeChecksum(0xffff));
+    assert_eq!(identifiers(&mut scripted), [peer(1), peer(2), peer(3)]);
 }
 
 #[test]
@@ -182,18 +202,14 @@ fn a_list_that_is_too_long_for_a_message_is_cut() {
     let mut scripted = Scripted::with(&[], |config| {
         (config.limits.peers, config.limits.address_peers) = (5_000, 5_000);
     });
-    for number in 1..=2_000_u32 {
+    for number in 1..=700_u32 {
         let association = scripted.accept(1);
-        let octets = crate::scripted::presence(0x1_0000 + number, (number % 200) as u8, 0, PeChecksum(0xffff));
+        let octets = presence(0x1_0000 + number, (number % 200) as u8, 0, PeChecksum(0xffff));
         scripted.octets(association, &octets);
     }
     scripted.done();
     let asking = scripted.comes(4);
-    scripted.hears(asking, peer(4), Body::ListRequest);
-    let said = scripted.said_of(asking, LIST_RESPONSE);
-    let decoded = rserpool::wire::enrp::Message::decode(&said[0]).unwrap();
-    let Body::ListResponse(response) = decoded.message.body else { panic!() };
-    assert!(response.servers.iter().count() > 500);
+    assert_eq!(listed(&mut scripted, asking, 4).len(), 600);
 }
 
 /// A registrar with `count` elements of its own that gives two in a response.
@@ -210,11 +226,11 @@ fn mentor(count: u32) -> Scripted {
     scripted
 }
 
-fn ask(scripted: &mut Scripted, association: rserpool::AssociationId, number: u8) -> (u8, usize) {
+fn ask(scripted: &mut Scripted, association: AssociationId, number: u8) -> (u8, usize) {
     scripted.hears(association, peer(number), Body::HandleTableRequest { own_children_only: false });
     let said = scripted.said_of(association, HANDLE_TABLE_RESPONSE);
     assert_eq!(said.len(), 1);
-    let decoded = rserpool::wire::enrp::Message::decode(&said[0]).unwrap();
+    let decoded = Message::decode(&said[0]).unwrap();
     let Body::HandleTableResponse(response) = decoded.message.body else { panic!() };
     (said[0][1], response.pool_entries.iter().count())
 }

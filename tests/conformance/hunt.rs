@@ -8,7 +8,7 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, Protocol, UserTransport,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol, UserTransport,
 };
 
 use crate::events::event;
@@ -162,7 +162,7 @@ impl<M: Machine> Alone<M> {
 
     fn fails(&mut self, association: AssociationId) {
         self.alive.retain(|alive| *alive != association);
-        self.input(Input::OpenFailed { association });
+        self.input(Input::OpenFailed { association, reason: OpenFailure::Unreachable });
     }
 }
 
