@@ -151,14 +151,14 @@ fn degradation_counts_for_all_that_are_given_until_they_register_again() {
     let lud = |load, degradation| Policy::LeastUsedWithDegradation { load, degradation };
     register(&mut space, 1, lud(0, 30));
     register(&mut space, 2, lud(50, 10));
-    // 1 at 0, 30, 60, 90; 2 at 50, 60, 70, 80, 90.
+    // 1 at 0, 30, 60, and so on; 2 at 50, 60, 70.
     assert_eq!(firsts(&mut space, 1, 3), [1, 1, 2], "0, 30, then 50 is less than 60");
     assert_eq!(firsts(&mut space, 1, 2), [1, 2], "both at 60: the one that had its turn earlier");
-    // All that are returned count: 1 from 90 to 120, 2 from 70 to 80.
+    // All that are returned count, once each: 1 from 90 to 120, 2 from 70 to 80.
     assert_eq!(resolve(&mut space, 2), [2, 1]);
+    assert_eq!(firsts(&mut space, 1, 5), [2, 2, 2, 2, 1], "80, 90, 100, 110, and at 120 1 had its turn earlier");
     register(&mut space, 1, lud(0, 30));
-    assert_eq!(firsts(&mut space, 1, 3), [1, 1, 1], "0, 30, 60; 2 is at 80");
-    assert_eq!(firsts(&mut space, 1, 1), [2]);
+    assert_eq!(firsts(&mut space, 1, 5), [1, 1, 1, 1, 2], "0, 30, 60, 90, and at 120 2 had its turn earlier");
 }
 
 #[test]
