@@ -8,7 +8,8 @@ use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
 use rserpool::wire::asap::message_type;
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol, UserTransport,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol,
+    UserTransport,
 };
 
 use crate::events::event;

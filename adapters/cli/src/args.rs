@@ -175,6 +175,9 @@ pub(crate) struct ElementArgs {
     /// Make the TCP service at HOST:PORT an element of the pool; its clients come by way of `rserpool user --listen`
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
     pub(crate) proxy: Option<SocketAddr>,
+    /// With --proxy: after how much time without a single octet in either direction a connection ends
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) idle_timeout: Duration,
     /// Its load, for policies that use one, in percent; the same as in --policy
     #[arg(long, value_name = "0..100%", value_parser = policy::percent)]
     pub(crate) load: Option<u32>,
@@ -213,13 +216,26 @@ pub(crate) struct UserArgs {
     /// What it speaks over when it is told of no registrar
     #[arg(long, value_enum, default_value_t = TransportArg::SctpOverUdp, conflicts_with = "registrar")]
     pub(crate) transport: TransportArg,
-    /// Let TCP clients into the pool at HOST:PORT, in place of standard input; the elements run with --proxy
+    /// Let TCP clients into the pool at HOST:PORT, in place of standard input; the elements run with --proxy. A connection moves to
+    /// another element only while nothing of what its client has said was passed on; if its element dies later the client sees
+    /// a broken connection, and nothing is said twice
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
     pub(crate) listen: Option<SocketAddr>,
+    /// With --listen: say what a client has said again to another element, if its own dies or its service breaks the connection
+    /// before it has answered; three times at most, after 0.25, 0.5 and 1 s. The service may do the same thing several times, so this
+    /// is for services where that does no harm
+    #[arg(long, requires = "listen")]
+    pub(crate) replay: bool,
+    /// With --listen: after how much time without a single octet in either direction a connection ends. When all 256 places for
+    /// connections are taken, a new one takes the place of the one on which nothing has moved for longest, if that is 10 s or more, or
+    /// half of this time
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) idle_timeout: Duration,
     /// After how much time without an answer another element is tried
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) answer_timeout: Duration,
-    /// After how much time without an answer the request counts as lost and the program fails
+    /// After how much time without an answer the request counts as lost and the program fails. With --listen: after how much time a
+    /// connection ends for which no element could be found
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]

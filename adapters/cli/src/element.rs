@@ -8,7 +8,7 @@ use rserpool::pool_element::{ConfigError, ElementConfig, ElementEvent, PoolEleme
 use rserpool::wire::{PayloadProtocol, PeIdentifier, Policy, ServerIdentifier, TransportUse};
 use rserpool::{AssociationId, Instant, OutgoingMessage, Purpose, UserTransport};
 use rserpool_blocking::{Application, Flow};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::args::{Command, ElementArgs, Service};
 use crate::cookies::Cookies;
@@ -63,7 +63,11 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     info!(element = %PeIdentifier(identifier), pool = args.pool, sctp_port = port, udp = %address, "element");
     let service = match (args.serve, args.proxy) {
         (Some(service), _) => Serving::Service(service),
-        (None, Some(service)) => Serving::Proxy(Sidecar::new(service, driver.waker())),
+        (None, Some(service)) => {
+            let sidecar = Sidecar::new(service, args.idle_timeout)?;
+            driver.host().watch(sidecar.descriptor())?;
+            Serving::Proxy(sidecar)
+        }
         (None, None) => return Err(Failure::Usage("--serve or --proxy is missing".into())),
     };
     let now = driver.now();
@@ -79,7 +83,6 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         cookies: Cookies::new(&args.pool, args.cookie_key.as_deref())?,
         end: None,
         failure: None,
-        full: false,
         lines: 0,
         reporter: Reporter::new(&args.monitor, Component::Element(PeIdentifier(identifier)), &listen.to_string())?,
         home: None,
@@ -169,8 +172,6 @@ struct App {
     /// When to stop waiting for the answer to the deregistration.
     end: Option<Instant>,
     failure: Option<Failure>,
-    /// Whether the machine has had no room for all.
-    full: bool,
     /// How many lines of characters there were.
     lines: usize,
     reporter: Option<Reporter>,
@@ -203,9 +204,9 @@ impl App {
         Ok(())
     }
 
-    fn request(&mut self, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
+    fn request(&mut self, now: Instant, session: AssociationId, protocol: PayloadProtocol, octets: &[u8]) {
         let (cookie, octets) = match &mut self.service {
-            Serving::Proxy(sidecar) => return sidecar.message(session, protocol, octets),
+            Serving::Proxy(sidecar) => return sidecar.message(now, session, protocol, octets),
             Serving::Service(Service::Echo) => (None, octets.to_vec()),
             Serving::Service(Service::Discard) => return,
             Serving::Service(Service::Daytime) => {
@@ -283,12 +284,18 @@ impl Application<Element> for App {
                 if self.reporter.is_some() {
                     self.served.insert(session);
                 }
-                self.request(session, message.protocol, message.octets);
+                self.request(now, session, message.protocol, message.octets);
             }
             ElementEvent::MessageTooLarge { session, length } => warn!(%session, length, "a message is too large"),
-            ElementEvent::SessionClosed { session, .. } => {
+            ElementEvent::Ready { session } => {
                 if let Serving::Proxy(sidecar) = &mut self.service {
-                    sidecar.closed(session);
+                    sidecar.ready(session);
+                }
+            }
+            ElementEvent::SessionClosed { session, reason } => {
+                debug!(event = "session_closed", %session, %reason, "a session has ended");
+                if let Serving::Proxy(sidecar) = &mut self.service {
+                    sidecar.closed(session, reason);
                 }
                 self.sessions.remove(&session);
                 self.served.remove(&session);
@@ -307,9 +314,10 @@ impl Application<Element> for App {
                 warn!(session = %answer.session, %error, "an answer was not sent");
             }
         }
-        if let Serving::Proxy(sidecar) = &mut self.service {
-            self.full = sidecar.commands(element);
-        }
+        let is_more = match &mut self.service {
+            Serving::Proxy(sidecar) => sidecar.commands(now, element),
+            Serving::Service(_) => false,
+        };
         if self.stop.is_set() && self.end.is_none() {
             node::stopping();
             self.end = Some(now + DEREGISTRATION);
@@ -320,14 +328,23 @@ impl Application<Element> for App {
         match (self.is_over, self.reload.is_set()) {
             (true, _) => Flow::Stop,
             (false, true) => Flow::Pause,
+            (false, false) if is_more => Flow::Again,
             (false, false) => Flow::Continue,
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        if self.full {
-            return Some(Instant::ZERO);
+    fn accepts(&self, _element: &Element, session: AssociationId) -> bool {
+        match &self.service {
+            Serving::Proxy(sidecar) => sidecar.accepts(session),
+            Serving::Service(_) => true,
         }
-        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(self.end).min()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let service = match &self.service {
+            Serving::Proxy(sidecar) => sidecar.deadline(),
+            Serving::Service(_) => None,
+        };
+        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(self.end).chain(service).min()
     }
 }

@@ -115,6 +115,16 @@ impl<M: Machine> Host<M> {
         self.node.is_closed(&mut self.sockets)
     }
 
+    /// Has the driver call its application's commands as well when this descriptor of the application's becomes readable: an event
+    /// queue of its own, for sockets that are none of the machine's. It is told once each time.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses.
+    pub fn watch(&mut self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        self.sockets.watch(descriptor)
+    }
+
     /// Something with which other threads end a [`Self::wait`].
     #[must_use]
     pub fn waker(&self) -> Waker {

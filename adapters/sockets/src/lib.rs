@@ -16,7 +16,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use mio::Interest;
-use rserpool::{CloseReason, Endpoint, Instant, MulticastGroup, OpenFailure, OutgoingMessage, Protocol, Purpose};
+use rserpool::{
+    CloseReason, Endpoint, Instant, MulticastGroup, OpenFailure, OutgoingMessage, Protocol, Purpose, SendBuffer,
+};
 use rserpool_transport::{
     BACKLOG, DirectHandle, Event, Node, Opening, Options, Reading, SctpConfig, SendError, SocketIndex, Undelivered,
 };
@@ -126,6 +128,15 @@ impl rserpool_transport::Sockets for Sockets {
         Err(SendError::Closed)
     }
 
+    fn send_buffer(&self, association: DirectHandle) -> Option<SendBuffer> {
+        #[cfg(target_os = "linux")]
+        if let Some(kernel) = self.kernel.as_ref().filter(|_| !is_tcp(association)) {
+            return kernel.send_buffer(association);
+        }
+        let _ = association;
+        None
+    }
+
     fn end(&mut self, now: Instant, association: DirectHandle, how: CloseReason) -> Vec<Undelivered> {
         if is_tcp(association) {
             self.tcp.end(now, association, how);
@@ -192,6 +203,16 @@ impl Sockets {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.readiness.waker()
+    }
+
+    /// From now on a [`Self::wait`] ends as well when this descriptor of the application's becomes readable. It is told once each
+    /// time, until the descriptor is closed.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses.
+    pub fn watch(&mut self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        self.readiness.watch(descriptor)
     }
 
     /// Waits until there is something to read, a wake-up comes, or the time is over.

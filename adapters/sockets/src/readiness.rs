@@ -78,6 +78,11 @@ impl Readiness {
         Ok(())
     }
 
+    /// From now on what becomes readable there ends a wait like a wake-up. It is told once each time.
+    pub(crate) fn watch(&mut self, other: BorrowedFd<'_>) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&other.as_raw_fd()), WAKE, Interest::READABLE)
+    }
+
     /// There may be something to read.
     pub(crate) fn push(&mut self, index: SocketIndex) {
         if self.is_ready.len() <= index.0 {

@@ -129,6 +129,11 @@ impl Association {
         })
     }
 
+    /// Whether it takes more at the moment.
+    pub(crate) const fn send_buffer(&self) -> SendBuffer {
+        self.send_buffer
+    }
+
     /// From now on it is kept in mind which messages have arrived.
     pub(crate) fn track(&mut self) {
         self.pending.get_or_insert_default();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose};
+use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose, SendBuffer};
 
 use crate::association::{Association, Happening, Refused};
 use crate::config::SctpConfig;
@@ -425,6 +425,13 @@ impl SctpOverUdp {
         let result = entry.association.send(message);
         self.settle(now, association);
         Ok(result?)
+    }
+
+    /// Whether an association takes more at the moment; `None` if there is none, or none that stands.
+    #[must_use]
+    pub fn send_buffer(&self, association: AssociationHandle) -> Option<SendBuffer> {
+        let entry = self.entries.get(&association).filter(|entry| entry.standing == Standing::Open)?;
+        Some(entry.association.send_buffer())
     }
 
     /// From now on it is kept in mind which messages of an association have arrived; the others are told with

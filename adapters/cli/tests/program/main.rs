@@ -8,11 +8,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod bounds;
 mod config;
 mod decode;
 mod hostile;
 mod pools;
 mod process;
+mod replay;
 mod service;
 mod sidecar;
 mod tcp;

@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &[&str]) -> Ended {
 }
 
 fn spawn(arguments: &[&str], environment: &[(&str, &str)], stdin: Stdio) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rserpool"));
+    spawn_as(Command::new(env!("CARGO_BIN_EXE_rserpool")), arguments, environment, stdin)
+}
+
+fn spawn_as(mut command: Command, arguments: &[&str], environment: &[(&str, &str)], stdin: Stdio) -> Child {
     command.args(arguments).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET").envs(environment.iter().copied());
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -96,7 +99,19 @@ impl Process {
 
     /// With these variables in its environment.
     pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = spawn(arguments, environment, Stdio::piped());
+        Self::of(spawn(arguments, environment, Stdio::piped()))
+    }
+
+    /// With no more than so many files open at a time, of which it has seven when it starts, so that it has less room than it thinks.
+    pub(crate) fn start_with_files(files: u32, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let opened: String = (3..10).map(|file| format!(" {file}</dev/null")).collect();
+        let script = format!("ulimit -n {files} && exec{opened} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_rserpool")]);
+        Self::of(spawn_as(shell, arguments, &[], Stdio::piped()))
+    }
+
+    fn of(mut child: Child) -> Self {
         Self {
             stdin: child.stdin.take(),
             stdout: lines(child.stdout.take().unwrap()),
@@ -146,6 +161,10 @@ impl Process {
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.signal(Signal::TERM);
         wait(&mut self.child).code()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

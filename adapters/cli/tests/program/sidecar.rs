@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,29 +14,36 @@ const LARGE: usize = 700_000;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A TCP port that is free.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A web server that knows nothing of pools.
-struct Web {
-    port: u16,
+pub(crate) struct Web {
+    pub(crate) port: u16,
+    connections: Arc<AtomicUsize>,
     is_dead: Arc<AtomicBool>,
     server: Option<JoinHandle<()>>,
 }
 
 impl Web {
-    fn start(number: u8) -> Self {
+    pub(crate) fn start(number: u8) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let is_dead = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&is_dead);
+        let (is_dead, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (flag, counter) = (Arc::clone(&is_dead), Arc::clone(&connections));
         let server = std::thread::spawn(move || {
             for stream in listener.incoming().take_while(|_| !flag.load(Ordering::SeqCst)).flatten() {
+                counter.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || serve(number, stream));
             }
         });
-        Self { port, is_dead, server: Some(server) }
+        Self { port, connections, is_dead, server: Some(server) }
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Nobody listens at its port any more.
@@ -69,7 +76,7 @@ fn serve(number: u8, mut stream: TcpStream) {
 }
 
 /// Asks like any web client; the answer without its head, if it was a good one.
-fn get(port: u16, path: &str) -> Option<Vec<u8>> {
+pub(crate) fn get(port: u16, path: &str) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     write!(stream, "GET /{path} HTTP/1.0\r\nHost: pool\r\n\r\n").ok()?;
@@ -115,7 +122,7 @@ fn no_request_fails_that_had_not_reached_a_web_server_that_is_killed() {
 }
 
 #[test]
-fn a_sidecar_that_is_killed_takes_no_request_along_that_has_no_answer_yet() {
+fn a_sidecar_that_is_killed_takes_no_request_along_that_was_not_passed_on_to_it() {
     let net = Network::new();
     let (mut processes, _webs, port) = pool(&net, "blocking");
     for number in 0..60 {

@@ -268,6 +268,12 @@ impl KernelSctp {
         if is_taken { Ok(()) } else { Err(SendError::BufferFull) }
     }
 
+    /// Whether an association takes more at the moment; `None` if there is none.
+    pub(crate) fn send_buffer(&self, handle: DirectHandle) -> Option<SendBuffer> {
+        let key = self.by_handle.get(&handle)?;
+        Some(if self.queues.contains_key(key) { SendBuffer::Full } else { SendBuffer::HasRoom })
+    }
+
     fn try_send(&self, (place, number): (usize, Number), message: &OutgoingMessage<'_>) -> Result<(), SendError> {
         let flags = if message.delivery == Delivery::Unordered { notification::UNORDERED } else { 0 };
         let context = if message.failover == Failover::Forbidden { FAILOVER_FORBIDDEN } else { 0 };

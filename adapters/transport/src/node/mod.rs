@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, Input, Instant, Machine, MulticastGroup, OpenFailure,
-    OutgoingMessage, Progress, Purpose,
+    OutgoingMessage, Progress, Purpose, SendBuffer,
 };
 
 use self::inbox::Inbox;
@@ -131,6 +131,11 @@ pub trait Sockets {
         _message: &OutgoingMessage<'_>,
     ) -> Result<(), SendError> {
         Err(SendError::Closed)
+    }
+
+    /// Whether such an association takes more at the moment; `None` if that is told by events alone.
+    fn send_buffer(&self, _association: DirectHandle) -> Option<SendBuffer> {
+        None
     }
 
     /// Ends such an association, in order, or at once; then it gives what has not arrived. No event follows.
@@ -374,6 +379,12 @@ impl<M: Machine> Node<M> {
             self.handles.insert(association, handle);
             self.names.insert(handle, association);
         }
+        if let News::SendBuffer(state) = news {
+            // It waits for nothing, and what was so when it happened may have changed.
+            let state = self.send_buffer(sockets, handle).unwrap_or(state);
+            self.tell(now, handle, &News::SendBuffer(state));
+            return true;
+        }
         let is_wanted = || match (&news, self.names.get(&handle)) {
             (News::Message { .. }, Some(association)) => application.accepts(&*self.machine, *association),
             _ => true,
@@ -384,6 +395,24 @@ impl<M: Machine> Node<M> {
             self.tell(now, handle, &news);
         }
         true
+    }
+
+    /// Whether an association takes more at the moment, if that is known.
+    fn send_buffer(&self, sockets: &impl Sockets, handle: Handle) -> Option<SendBuffer> {
+        match handle {
+            Handle::Udp(handle) => self.transport.send_buffer(handle),
+            Handle::Direct(handle) => sockets.send_buffer(handle),
+        }
+    }
+
+    /// Tells the machine which of the associations on which it has sent something take no more. The event of that is behind what has
+    /// come before, and until then the machine would send more.
+    fn tell_full(&mut self, now: Instant, sockets: &impl Sockets, sent: &[Handle]) {
+        for handle in sent {
+            if self.send_buffer(sockets, *handle) == Some(SendBuffer::Full) {
+                self.tell(now, *handle, &News::SendBuffer(SendBuffer::Full));
+            }
+        }
     }
 
     /// Tells the machine what has happened to an association, if it knows it.
@@ -459,6 +488,7 @@ impl<M: Machine> Node<M> {
     /// Does what the machine wants; true if the application was told something.
     fn carry_out(&mut self, now: Instant, sockets: &mut impl Sockets, application: &mut impl Application<M>) -> bool {
         let mut is_news = false;
+        let mut sent_on = Vec::new();
         let Self { machine, transport, ports, handles, names, failures, refused, inboxes, announcements, .. } = self;
         while let Some(action) = machine.poll_action() {
             match action {
@@ -482,6 +512,9 @@ impl<M: Machine> Node<M> {
                         Handle::Udp(handle) => transport.send(now, handle, &message),
                         Handle::Direct(handle) => sockets.send(now, handle, &message),
                     };
+                    if !sent_on.contains(&handle) {
+                        sent_on.push(handle);
+                    }
                     if sent == Err(SendError::Closed) {
                         // The machine is told of the end as soon as it has its turn, and before that what did not go out.
                         refused.push((association, Undelivered::new(&message, Progress::Unsent)));
@@ -526,6 +559,7 @@ impl<M: Machine> Node<M> {
                 _ => {}
             }
         }
+        self.tell_full(now, sockets, &sent_on);
         is_news
     }
 }
