@@ -5,6 +5,7 @@
 mod link;
 mod reader;
 mod sctp;
+mod tsn;
 
 pub use self::reader::{CaptureError, read};
 
@@ -27,6 +28,9 @@ pub struct UserMessage {
     pub stream: u16,
     /// The payload protocol identifier; for announcements that of the same messages over SCTP.
     pub protocol: u32,
+    /// Whether the capture has it for the second time or more, as its sender has repeated it. Announcements have no numbers by which
+    /// that could be told.
+    pub is_retransmission: bool,
     /// The message.
     pub octets: Vec<u8>,
 }

@@ -98,11 +98,20 @@ impl Messages {
         let offset_of = |octets: &[u8]| octets.as_ptr().addr() - frame.as_ptr().addr();
         let (source, destination) = (packet.source, packet.destination);
         let (start, found) = match packet.content {
-            Content::Sctp(octets) => (offset_of(octets), self.reassembly.packet(source, destination, octets)),
+            Content::Sctp(octets) => (offset_of(octets), self.reassembly.packet(octets)),
             Content::Announcement { ports: [source_port, destination_port], protocol, octets } => {
                 let octets_start = offset_of(octets);
                 let octets = octets.to_vec();
-                let message = Message { source_port, destination_port, stream: 0, protocol, offset: 0, octets };
+                let is_retransmission = false;
+                let message = Message {
+                    source_port,
+                    destination_port,
+                    stream: 0,
+                    protocol,
+                    is_retransmission,
+                    offset: 0,
+                    octets,
+                };
                 (octets_start, vec![message])
             }
         };
@@ -115,6 +124,7 @@ impl Messages {
                 destination: (destination, message.destination_port),
                 stream: message.stream,
                 protocol: message.protocol,
+                is_retransmission: message.is_retransmission,
                 octets: message.octets,
             });
         }

@@ -1,8 +1,9 @@
 //! From SCTP packets to user messages: DATA chunks, put together again where they are fragments (RFC 9260 §3.3.1,
 //! §6.9).
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::HashMap;
+
+use crate::tsn::{Direction, Seen};
 
 const COMMON_HEADER: usize = 12;
 const DATA: u8 = 0;
@@ -16,23 +17,30 @@ pub(crate) struct Message {
     pub(crate) destination_port: u16,
     pub(crate) stream: u16,
     pub(crate) protocol: u32,
+    pub(crate) is_retransmission: bool,
     /// Where the last fragment's octets start in the packet.
     pub(crate) offset: usize,
     pub(crate) octets: Vec<u8>,
 }
-
-/// One direction of an association.
-type Direction = (IpAddr, u16, IpAddr, u16, u32);
 
 struct Fragment {
     flags: u8,
     octets: Vec<u8>,
 }
 
-/// Keeps the fragments whose message is not complete yet.
+/// How often a chunk was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Time {
+    First,
+    Again,
+}
+
+/// Keeps the fragments whose message is not complete yet, and knows which chunks were seen before.
 #[derive(Default)]
 pub(crate) struct Reassembly {
-    fragments: BTreeMap<(Direction, u32), Fragment>,
+    /// Those that were seen again are of messages that were complete before.
+    fragments: HashMap<(Direction, Time, u32), Fragment>,
+    seen: Seen,
 }
 
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
@@ -45,14 +53,14 @@ fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
 
 impl Reassembly {
     /// The messages that a packet completes.
-    pub(crate) fn packet(&mut self, source: IpAddr, destination: IpAddr, octets: &[u8]) -> Vec<Message> {
+    pub(crate) fn packet(&mut self, octets: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
         let (Some(source_port), Some(destination_port), Some(tag)) =
             (u16_at(octets, 0), u16_at(octets, 2), u32_at(octets, 4))
         else {
             return messages;
         };
-        let direction = (source, source_port, destination, destination_port, tag);
+        let direction = (source_port, destination_port, tag);
         let mut at = COMMON_HEADER;
         while let (Some(chunk_type), Some(length)) = (octets.get(at), u16_at(octets, at + 2)) {
             let length = usize::from(length);
@@ -70,19 +78,24 @@ impl Reassembly {
         let tsn = u32_at(chunk, 4)?;
         let (stream, protocol) = (u16_at(chunk, 8)?, u32_at(chunk, 12)?);
         let payload = chunk.get(DATA_HEADER..)?.to_vec();
+        let time = if self.seen.add(direction, tsn) { Time::Again } else { Time::First };
         let octets = if flags & (BEGINS | ENDS) == BEGINS | ENDS {
             payload
         } else {
-            self.fragments.insert((direction, tsn), Fragment { flags, octets: payload });
-            self.complete(direction, tsn)?
+            if time == Time::Again && self.fragments.contains_key(&(direction, Time::First, tsn)) {
+                return None;
+            }
+            self.fragments.insert((direction, time, tsn), Fragment { flags, octets: payload });
+            self.complete(direction, time, tsn)?
         };
-        let (source_port, destination_port) = (direction.1, direction.3);
-        Some(Message { source_port, destination_port, stream, protocol, offset, octets })
+        let (source_port, destination_port, _) = direction;
+        let is_retransmission = time == Time::Again;
+        Some(Message { source_port, destination_port, stream, protocol, is_retransmission, offset, octets })
     }
 
     /// Puts together the message to which a fragment belongs, if all its fragments are there.
-    fn complete(&mut self, direction: Direction, tsn: u32) -> Option<Vec<u8>> {
-        let flags = |this: &Self, tsn| this.fragments.get(&(direction, tsn)).map(|fragment| fragment.flags);
+    fn complete(&mut self, direction: Direction, time: Time, tsn: u32) -> Option<Vec<u8>> {
+        let flags = |this: &Self, tsn| this.fragments.get(&(direction, time, tsn)).map(|fragment| fragment.flags);
         let (mut first, mut last) = (tsn, tsn);
         while flags(self, first)? & BEGINS == 0 {
             first = first.wrapping_sub(1);
@@ -93,7 +106,7 @@ impl Reassembly {
         let mut octets = Vec::new();
         let mut tsn = first;
         loop {
-            octets.extend(self.fragments.remove(&(direction, tsn))?.octets);
+            octets.extend(self.fragments.remove(&(direction, time, tsn))?.octets);
             if tsn == last {
                 return Some(octets);
             }

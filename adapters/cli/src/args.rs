@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Resolve(ResolveArgs),
     /// Show a registrar's whole handlespace, fetched by ENRP
     Table(TableArgs),
-    /// Show the ASAP and ENRP messages of a network capture
+    /// Show the ASAP and ENRP messages of a network capture; what was sent again is marked
     Decode(DecodeArgs),
     /// Run whole clusters on a virtual network and clock, and check that they keep their promises
     Simulate(SimulateArgs),

@@ -53,6 +53,9 @@ fn describe(message: &UserMessage) -> Option<Value> {
     object.insert("name".into(), message_type.and_then(name).into());
     object.insert("flags".into(), octets.get(1).copied().into());
     object.insert("length".into(), length.into());
+    if message.is_retransmission {
+        object.insert("retransmission".into(), true.into());
+    }
     let (decoded, encoded) = if protocol == "asap" {
         match asap::Message::decode(octets) {
             Ok(decoded) => (Ok(json::asap(&decoded.message)), encode(|buffer| decoded.message.encode(buffer), octets)),
@@ -96,11 +99,13 @@ fn line(object: &Value) -> String {
         None => String::new(),
     };
     let frame = text("frame");
-    let name = text("name");
+    let mark = if object.get("retransmission").is_some() { "  (retransmission)" } else { "" };
+    let name = text("name") + mark;
     match object.get("error") {
         Some(error) => format!("{frame:>6}  {name}  cannot be decoded: {error}"),
         None => {
-            let skip = ["frame", "offset", "protocol", "type", "name", "flags", "length", "roundtrip"];
+            let skip =
+                ["frame", "offset", "protocol", "type", "name", "flags", "length", "retransmission", "roundtrip"];
             let fields = object.as_object().into_iter().flatten().filter(|(name, _)| !skip.contains(&name.as_str()));
             let fields: Vec<_> = fields.map(|(name, value)| format!("{name}={value}")).collect();
             format!("{frame:>6}  {name}  {}", fields.join("  "))
