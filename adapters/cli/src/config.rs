@@ -1,11 +1,11 @@
 //! `--config FILE`: a TOML file with the options of a command, by their names on the command line, where each of them counts
 //! more. Variables, timers and thresholds (`--set`) stand in a table `[set]`.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
@@ -22,10 +22,52 @@ pub(crate) fn origin(setting: &str) -> Option<String> {
     ORIGINS.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(setting).cloned()
 }
 
+/// What the program was started with.
+static STARTED: OnceLock<Options> = OnceLock::new();
+
+/// The values of options by their names, and those of settings by theirs.
+type Options = BTreeMap<String, Vec<OsString>>;
+
+/// The values of all options on a command line, given or by default.
+fn options(line: &[OsString]) -> Options {
+    let command = Args::command();
+    let Ok(matches) = command.clone().try_get_matches_from(line) else { return Options::new() };
+    let Some((name, matches)) = matches.subcommand() else { return Options::new() };
+    let of_command = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+    let mut options = Options::new();
+    for argument in of_command.chain(command.get_arguments()) {
+        let values = matches.try_get_raw(argument.get_id().as_str()).ok().flatten().into_iter().flatten();
+        let values = values.map(OsStr::to_os_string);
+        match argument.get_long() {
+            Some("set") => {
+                for value in values {
+                    let text = value.to_string_lossy();
+                    let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+                    options.insert(name.trim().into(), vec![value.trim().into()]);
+                }
+            }
+            Some(name) => _ = options.insert(name.into(), values.collect()),
+            None => {}
+        }
+    }
+    options
+}
+
+/// The names of options and settings that were others when the program was started.
+pub(crate) fn changed() -> Result<Vec<String>, String> {
+    let now = options(&expand(std::env::args_os().collect())?);
+    let before = STARTED.get_or_init(Options::new);
+    let names = before.keys().chain(now.keys()).collect::<BTreeSet<_>>();
+    Ok(names.into_iter().filter(|name| before.get(*name) != now.get(*name)).cloned().collect())
+}
+
 /// The command line, with what files say. Ends the program if something is wrong with it.
 pub(crate) fn parse() -> Args {
     match expand(std::env::args_os().collect()) {
-        Ok(line) => Args::parse_from(line),
+        Ok(line) => {
+            STARTED.get_or_init(|| options(&line));
+            Args::parse_from(line)
+        }
         Err(message) => {
             eprintln!("rserpool: {message}");
             std::process::exit(2)

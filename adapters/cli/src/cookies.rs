@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rserpool::cookie::{COOKIE_OVERHEAD, CookieKey};
 use rserpool::wire::PoolHandle;
+use tracing::warn;
 
 use crate::failure::Failure;
 
@@ -39,7 +40,23 @@ impl Cookies {
     }
 }
 
+/// Who can read the key can make cookies.
+#[cfg(unix)]
+fn check_mode(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = std::fs::metadata(file) else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let (file, mode) = (file.display(), format!("{mode:04o}"));
+        warn!(event = "key_readable", %file, mode, "others than its owner may read or write the key, so they can make cookies; chmod 600");
+    }
+}
+
+#[cfg(not(unix))]
+const fn check_mode(_: &Path) {}
+
 fn read(file: &Path) -> Result<CookieKey, Failure> {
+    check_mode(file);
     let name = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| Failure::Usage(format!("--cookie-key {name}: {error}")))?;

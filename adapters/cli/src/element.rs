@@ -90,10 +90,13 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     };
     while !app.is_over {
         driver.run(&mut app)?;
-        reload.carry_out(|command| match command {
-            Command::Element(args) => app.reload(&args, driver.now(), driver.machine()),
-            _ => Ok(()),
-        });
+        reload.carry_out(
+            |name| matches!(name, "policy" | "load"),
+            |command| match command {
+                Command::Element(args) => app.reload(&args, driver.now(), driver.machine()),
+                _ => Ok(()),
+            },
+        );
     }
     match app.failure {
         Some(failure) => Err(failure),

@@ -229,15 +229,27 @@ impl Reload {
     }
 
     /// Has what is to be reloaded read again, if there has been a signal. What is wrong with it is logged, and nothing else
-    /// comes of it.
-    pub(crate) fn carry_out(&self, apply: impl FnOnce(Command) -> Result<(), Failure>) {
+    /// comes of it. So are options and settings that have changed, and stay as they were, as `is_taken` does not name them.
+    pub(crate) fn carry_out(
+        &self,
+        is_taken: impl Fn(&str) -> bool,
+        apply: impl FnOnce(Command) -> Result<(), Failure>,
+    ) {
         if !self.0.swap(false, Ordering::SeqCst) {
             return;
         }
         notify(&[NotifyState::Reloading]);
         let result = config::parse_again().map_err(Failure::Usage).and_then(|args| apply(args.command));
         match result {
-            Ok(()) => info!(event = "reloaded", "the configuration has been read again"),
+            Ok(()) => {
+                for setting in config::changed().unwrap_or_default().into_iter().filter(|name| !is_taken(name)) {
+                    warn!(
+                        event = "stays",
+                        setting, "it cannot change while the program runs: it stays as it was until the next start"
+                    );
+                }
+                info!(event = "reloaded", "the configuration has been read again");
+            }
             Err(failure) => warn!(event = "not_reloaded", %failure, "the configuration stays as it was"),
         }
         ready();

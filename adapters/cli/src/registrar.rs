@@ -83,13 +83,18 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let mut app = App { stop, reload: reload.clone(), gone: false, reporter, peers: BTreeMap::new() };
     while !app.gone {
         driver.run(&mut app)?;
-        reload.carry_out(|command| match command {
+        reload.carry_out(is_reloaded, |command| match command {
             Command::Registrar(args) => reconfigure(&mut driver, &args),
             _ => Ok(()),
         });
     }
     info!("end");
     Ok(())
+}
+
+/// Whether [`reconfigure`] takes an option or a setting, by its name.
+fn is_reloaded(name: &str) -> bool {
+    matches!(name, "peer" | "any-address" | "takeover-suggestions") || settings::is_registrars(name)
 }
 
 /// Takes peers and settings; the rest of what the command line and its file say is not for a registrar that runs.

@@ -1,5 +1,6 @@
 //! The RFCs' variables, timers and thresholds by their names: `--set peer-heartbeat-cycle=2s`.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rserpool::HuntConfig;
@@ -94,13 +95,8 @@ fn hunt(hunt: &mut HuntConfig) -> Places<'_> {
     ]
 }
 
-/// Applies settings to a registrar.
-pub(crate) fn registrar(
-    settings: &[Setting],
-    config: &mut RegistrarConfig,
-    options: &mut Options,
-) -> Result<(), Failure> {
-    let mut places = vec![
+fn of_registrar(config: &mut RegistrarConfig) -> Places<'_> {
+    vec![
         ("peer-heartbeat-cycle", Place::Time(&mut config.peer_heartbeat_cycle)),
         ("max-time-last-heard", Place::Time(&mut config.max_time_last_heard)),
         ("max-time-no-response", Place::Time(&mut config.max_time_no_response)),
@@ -132,7 +128,22 @@ pub(crate) fn registrar(
         ("max-association-resolutions-per-second", Place::Count(&mut config.limits.association_rates.resolutions)),
         ("max-association-reports-per-second", Place::Count(&mut config.limits.association_rates.reports)),
         ("elements-per-step", Place::Size(&mut config.limits.elements_per_step)),
-    ];
+    ]
+}
+
+/// Whether a name is that of a registrar's setting, and none of its transport.
+pub(crate) fn is_registrars(name: &str) -> bool {
+    let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    of_registrar(&mut RegistrarConfig::new(nowhere, 0)).iter().any(|(known, _)| *known == name)
+}
+
+/// Applies settings to a registrar.
+pub(crate) fn registrar(
+    settings: &[Setting],
+    config: &mut RegistrarConfig,
+    options: &mut Options,
+) -> Result<(), Failure> {
+    let mut places = of_registrar(config);
     places.extend(sctp(&mut options.sctp));
     places.extend(tcp(&mut options.tcp));
     apply(settings, places)

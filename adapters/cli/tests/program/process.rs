@@ -121,14 +121,14 @@ impl Process {
         }
     }
 
-    /// Waits until the process logs a line with this text.
+    /// Waits until the process logs a line with this text. Returns what it has logged since the last one that was waited for.
     #[track_caller]
-    pub(crate) fn wait_for(&mut self, text: &str) {
-        let end = Instant::now() + LIMIT;
+    pub(crate) fn wait_for(&mut self, text: &str) -> Vec<String> {
+        let (end, before) = (Instant::now() + LIMIT, self.log.len());
         while let Ok(line) = self.stderr.recv_timeout(end.saturating_duration_since(Instant::now())) {
             self.log.push(line);
             if self.log.last().is_some_and(|line| line.contains(text)) {
-                return;
+                return self.log.get(before..).unwrap_or_default().to_vec();
             }
         }
         panic!("'{text}' was not logged: {:#?}", self.log);

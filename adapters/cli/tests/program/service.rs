@@ -1,5 +1,7 @@
 //! What a service manager has to do with it: readiness, reload, the end.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -69,4 +71,56 @@ fn a_hangup_has_an_element_take_another_policy() {
     std::fs::write(file.path(), "policy = \"wrr:7\"\n").unwrap();
     element.signal(Signal::HUP);
     until(|| resolved().contains("\"weight\":7"));
+}
+
+/// What a process has said of settings that stay, in its order, when it has read its file again.
+fn stays(process: &mut Process) -> Vec<String> {
+    process.signal(Signal::HUP);
+    let log = process.wait_for("reloaded\"");
+    let stays = log.iter().filter(|line| line.contains("WARN") && line.contains("event=\"stays\""));
+    let name = |line: &String| line.split_once("setting=\"").unwrap().1.split_once('"').unwrap().0.to_string();
+    stays.map(name).collect()
+}
+
+#[test]
+fn a_registrar_names_the_settings_that_a_hangup_does_not_change() {
+    let net = Network::new();
+    let file = File::new("stays", "id = \"a\"\n[set]\nmax-elements = 10\n");
+    let mut registrar = net.registrar(1, &["--config", file.path()]);
+    assert_eq!(stays(&mut registrar), [""; 0]);
+    let text = format!(
+        "id = \"b\"\nannounce = true\npeer = [\"{}\"]\nany-address = true\n[set]\nmax-elements = 11\nsctp-rto-min = \"1s\"\n",
+        net.endpoint(2, 9901)
+    );
+    std::fs::write(file.path(), text).unwrap();
+    assert_eq!(stays(&mut registrar), ["announce", "id", "sctp-rto-min"]);
+    // They still stay.
+    assert_eq!(stays(&mut registrar), ["announce", "id", "sctp-rto-min"]);
+    std::fs::write(file.path(), "id = \"a\"\n").unwrap();
+    assert_eq!(stays(&mut registrar), [""; 0]);
+}
+
+#[test]
+fn an_element_names_the_settings_that_a_hangup_does_not_change() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let file = File::new("element-stays", "policy = \"lu:10%\"\nlife = 300\n");
+    let mut element = net.element_with(11, "echo", &[1], &["--config", file.path()]);
+    let text =
+        "policy = \"lu:10%\"\nload = \"20%\"\nlife = 600\ncsp-interval = \"2s\"\n[set]\nt2-registration = \"1s\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    assert_eq!(stays(&mut element), ["csp-interval", "life", "t2-registration"]);
+}
+
+#[test]
+fn a_key_that_others_can_read_is_warned_of() {
+    let net = Network::new();
+    let _registrar = net.registrar(1, &[]);
+    let file = File::new("key", &"0f".repeat(32));
+    for (host, mode, is_warned) in [(11, 0o600, false), (12, 0o640, true), (13, 0o604, true), (14, 0o400, false)] {
+        std::fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
+        let mut element = net.element_with(host, "counter", &[1], &["--cookie-key", file.path()]);
+        assert_eq!(element.terminate(), Some(0));
+        assert_eq!(element.whole_log().contains("event=\"key_readable\""), is_warned, "{mode:o}");
+    }
 }
