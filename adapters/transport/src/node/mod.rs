@@ -9,6 +9,8 @@
 
 mod inbox;
 mod ports;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -374,8 +376,7 @@ impl<M: Machine> Node<M> {
             return false;
         };
         if let News::Accepted(..) = &news {
-            let association = AssociationId::accepted(self.next_accepted);
-            self.next_accepted = self.next_accepted.wrapping_add(1);
+            let association = self.name_accepted();
             self.handles.insert(association, handle);
             self.names.insert(handle, association);
         }
@@ -395,6 +396,24 @@ impl<M: Machine> Node<M> {
             self.tell(now, handle, &news);
         }
         true
+    }
+
+    /// A name for an association that has come in. Numbers begin anew after 2^31 of them, so those that are in use are left out.
+    fn name_accepted(&mut self) -> AssociationId {
+        loop {
+            let association = AssociationId::accepted(self.next_accepted);
+            self.next_accepted = self.next_accepted.wrapping_add(1);
+            if !self.is_in_use(association) {
+                return association;
+            }
+        }
+    }
+
+    /// Whether the machine knows an association by this name, or is still to be told of one.
+    fn is_in_use(&self, association: AssociationId) -> bool {
+        self.handles.contains_key(&association)
+            || self.failures.iter().any(|(failed, _)| *failed == association)
+            || self.refused.iter().any(|(refused, _)| *refused == association)
     }
 
     /// Whether an association takes more at the moment, if that is known.
