@@ -28,9 +28,9 @@ impl<M: Machine> Host<M> {
     ///
     /// The operating system has no random numbers, or no means to wait for sockets.
     pub fn new(machine: M, options: &Options) -> io::Result<Self> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self { node: Node::new(machine, options, key), sockets: Sockets::new(options)? })
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        Ok(Self { node: Node::new(machine, options, secret), sockets: Sockets::new(options)? })
     }
 
     /// The machine. Commands given to it are carried out as soon as the driver runs, and with the next wake-up if it runs.

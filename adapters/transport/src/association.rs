@@ -37,6 +37,13 @@ pub(crate) enum Refused {
     Closed,
 }
 
+/// Gives the implementation's generator of random numbers, of which each thread has one, another seed. The implementation takes tags and
+/// first sequence numbers from there whenever it opens an association or gets an INIT, an INIT ACK or a COOKIE ECHO. By itself the
+/// generator can be predicted by everybody who has seen some of its numbers.
+pub(crate) fn seed(seed: u64) {
+    fastrand::seed(seed);
+}
+
 /// One SCTP association.
 pub(crate) struct Association {
     socket: Box<dyn DcSctpSocket>,

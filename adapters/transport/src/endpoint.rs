@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use rserpool::{CloseReason, Instant, OpenFailure, OutgoingMessage, Protocol, Purpose, SendBuffer};
 
-use crate::association::{Association, Happening, Refused};
+use crate::association::{self, Association, Happening, Refused};
 use crate::config::SctpConfig;
 use crate::cookie::CookieSigner;
 use crate::delivery::Undelivered;
 use crate::news::{Event, News, Peer};
-use crate::packet::{ABORT, COOKIE_ECHO, INIT, Packet, u32_at};
+use crate::packet::{ABORT, COOKIE_ECHO, INIT, INIT_ACK, Packet, u32_at};
+use crate::secret::{self, Seeds};
 
 /// Which of the adapter's UDP sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -161,6 +162,7 @@ struct Entry {
 pub struct SctpOverUdp {
     config: SctpConfig,
     signer: CookieSigner,
+    seeds: Seeds,
     /// Where associations are accepted, and for which purposes.
     listening: Vec<(LocalPort, Vec<Purpose>)>,
     entries: HashMap<AssociationHandle, Entry>,
@@ -179,12 +181,13 @@ impl fmt::Debug for SctpOverUdp {
 }
 
 impl SctpOverUdp {
-    /// No associations yet. `cookie_key` must be random and secret: whoever knows it can open associations from
-    /// addresses that are not his.
+    /// No associations yet. The secret must be random, and known to nobody else: whoever knows it can open associations from
+    /// addresses that are not his, and end those of others. With the same secret, what is done is the same each time.
     #[must_use]
-    pub fn new(config: SctpConfig, cookie_key: [u8; 16]) -> Self {
+    pub fn new(config: SctpConfig, secret: [u8; 16]) -> Self {
         Self {
-            signer: CookieSigner::new(cookie_key, config.cookie_life),
+            signer: CookieSigner::new(secret::key(&secret, "cookies"), config.cookie_life),
+            seeds: Seeds::new(&secret),
             config,
             listening: Vec::new(),
             entries: HashMap::new(),
@@ -247,6 +250,7 @@ impl SctpOverUdp {
             return Err(OpenError::LimitReached);
         }
         let mut association = Association::new(now, &self.config, local.port, port, &[purpose]);
+        association::seed(self.seeds.draw());
         association.connect();
         let handle = self.insert(key, association, Standing::Opening, false);
         self.settle(now, handle);
@@ -280,6 +284,9 @@ impl SctpOverUdp {
         let local = LocalPort { socket, port: packet.destination_port };
         let key = Key { local, peer: from, port: packet.source_port };
         let handle = self.by_key.get(&key).copied();
+        if matches!(packet.chunk_type, INIT | INIT_ACK | COOKIE_ECHO) {
+            association::seed(self.seeds.draw());
+        }
         if packet.chunk_type == COOKIE_ECHO {
             let Some(octets) = self.signer.check(now, from, &packet) else { return };
             match handle {

@@ -13,6 +13,7 @@ mod endpoint;
 mod news;
 mod node;
 mod packet;
+mod secret;
 mod tcp;
 
 pub use self::config::{Limits, SctpConfig};

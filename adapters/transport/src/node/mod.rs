@@ -213,12 +213,12 @@ impl<M> std::fmt::Debug for Node<M> {
 }
 
 impl<M: Machine> Node<M> {
-    /// A node that listens nowhere yet. `cookie_key` must be random and secret, see [`SctpOverUdp::new`].
+    /// A node that listens nowhere yet. The secret must be random, see [`SctpOverUdp::new`].
     #[must_use]
-    pub fn new(machine: M, options: &Options, cookie_key: [u8; 16]) -> Self {
+    pub fn new(machine: M, options: &Options, secret: [u8; 16]) -> Self {
         Self {
             machine: Box::new(machine),
-            transport: SctpOverUdp::new(options.sctp.clone(), cookie_key),
+            transport: SctpOverUdp::new(options.sctp.clone(), secret),
             ports: Ports::new(options.encapsulation_port),
             handles: HashMap::new(),
             names: HashMap::new(),
