@@ -60,7 +60,8 @@ impl Arrivals {
     fn accepted(handles: std::ops::Range<u64>) -> Self {
         let peer: EndpointBuf = SocketAddr::from(([10, 0, 0, 1], 7000)).into();
         let peer = Peer { protocol: Protocol::Sctp, addresses: peer.as_endpoint().addresses.to_vec(), port: 7000 };
-        let event = |handle| Event { association: DirectHandle(handle), news: News::Accepted(peer.clone()) };
+        let event =
+            |handle| Event { association: DirectHandle(handle), news: News::Accepted(Purpose::Asap, peer.clone()) };
         Self(handles.map(event).collect())
     }
 }
