@@ -50,7 +50,15 @@ impl Registrar {
             return;
         }
         let outbox = &mut self.outbox;
-        let Some(message) = receive(octets, |reply| send(outbox, association, reply)) else { return };
+        let report = |error: &Message<'_>| {
+            let cause = if let Body::Error(causes) = error.body { causes.first() } else { None };
+            match (ElementReference::of_invalid_registration(octets), cause) {
+                // RFC 5352 §3.1: each registration is answered.
+                (Some(element), Some(cause)) => refuse(outbox, association, element, &cause),
+                _ => send(outbox, association, error),
+            }
+        };
+        let Some(message) = receive(octets, report) else { return };
         match message.body {
             Body::Registration(registration) => self.registration(now, association, &registration),
             Body::Deregistration(element) => self.deregistration(now, association, element),

@@ -79,6 +79,28 @@ pub struct ElementReference<'a> {
     pub identifier: PeIdentifier,
 }
 
+impl<'a> ElementReference<'a> {
+    /// The element that an ASAP_REGISTRATION is for that cannot be decoded, as far as that can be read: so its sender can be told
+    /// by ASAP_REGISTRATION_RESPONSE that it is rejected (RFC 5352 §3.1). `None` for other messages.
+    #[must_use]
+    pub fn of_invalid_registration(octets: &'a [u8]) -> Option<Self> {
+        let header = Header::decode(octets).ok().filter(|header| header.message_type == message_type::REGISTRATION)?;
+        if Message::decode(octets).is_ok() {
+            return None;
+        }
+        let mut parameters = header.parameters();
+        let (mut pool_handle, mut identifier) = (None, None);
+        while let Ok(Some(parameter)) = parameters.next() {
+            match parameter.parameter_type {
+                POOL_HANDLE => pool_handle = Some(PoolHandle::new(parameter.value())),
+                POOL_ELEMENT => identifier = parameter.value().first_chunk().map(|octets| u32::from_be_bytes(*octets)),
+                _ => {}
+            }
+        }
+        Some(Self { pool_handle: pool_handle?, identifier: PeIdentifier(identifier?) })
+    }
+}
+
 /// ASAP_REGISTRATION_RESPONSE (RFC 5352 §2.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationResponse<'a> {

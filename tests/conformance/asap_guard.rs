@@ -1,11 +1,15 @@
 //! What elements and users may say, and how often (RFC 5352 §2.2.1, RFC 5353 §6.1 threats 1, 8 and 9).
 
-use rserpool::registrar::{AddressCheck, Rates};
-use rserpool::wire::asap::{Body, ElementReference, EndpointKeepAlive, HandleResolution, Message, message_type};
+use rserpool::registrar::{AddressCheck, Rates, RegistrarEvent};
+use rserpool::wire::asap::{self, Body, ElementReference, EndpointKeepAlive, HandleResolution, Message, message_type};
 use rserpool::wire::enrp::{self, UpdateAction};
-use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier};
+use rserpool::wire::{
+    CauseCode, PayloadProtocol, PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, ServerIdentifier,
+    Transport, TransportUse, Unknown,
+};
 use rserpool::{AssociationId, Input};
 
+use crate::events::event;
 use crate::scripted::{Done, Element, OWN, Scripted, element, peer};
 
 fn reference(identifier: u32) -> ElementReference<'static> {
@@ -241,4 +245,57 @@ fn registrars_together_announce_themselves_about_once_a_t6() {
     scripted.comes(2);
     scripted.wait_seconds(1);
     assert_eq!(announced(&mut scripted, 12), 4);
+}
+
+#[test]
+fn a_registration_that_cannot_be_understood_is_rejected_and_not_left_without_an_answer() {
+    let mut scripted = Scripted::new(&[]);
+    let association = scripted.accept_client(100);
+    let addresses = [crate::scripted::host(100)];
+    let valid = crate::scripted_user::encode(Body::Registration(asap::Registration {
+        pool_handle: "pool".into(),
+        pool_element: PoolElement {
+            identifier: PeIdentifier(7),
+            home: ServerIdentifier::NONE,
+            life: RegistrationLife(300),
+            user_transport: Transport::sctp(7000, TransportUse::DataOnly, &addresses),
+            policy: Policy::RoundRobin,
+            asap_transport: None,
+            unknown: Unknown::NONE,
+        },
+    }));
+    // RFC 5354 §3.8: the policy's type is 0, which is invalid.
+    let at = valid.windows(8).position(|octets| octets == [0, 8, 0, 8, 0, 0, 0, 1]).unwrap();
+    let mut invalid = valid;
+    invalid[at + 7] = 0;
+    scripted.done();
+    scripted.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &invalid });
+    let done = scripted.done();
+    let [Done::Says(to, PayloadProtocol::ASAP, answer)] = done.as_slice() else { panic!("{done:?}") };
+    assert_eq!(*to, association);
+    // ASAP_REGISTRATION_RESPONSE with R, for the same element, and "Invalid Values" with the policy.
+    assert_eq!(answer[..2], [3, 1]);
+    let Body::RegistrationResponse(response) = asap::Message::decode(answer).unwrap().message.body else { panic!() };
+    assert_eq!((response.element.pool_handle.octets(), response.element.identifier.0), (&b"pool"[..], 7));
+    let cause = response.error.and_then(|causes| causes.first()).unwrap();
+    assert_eq!(cause.code, CauseCode::INVALID_VALUES);
+    assert_eq!(
+        scripted.events.all(event!(RegistrarEvent::RegistrationRefused { .. })),
+        [RegistrarEvent::RegistrationRefused {
+            pool_handle: "pool".into(),
+            identifier: PeIdentifier(7),
+            cause: CauseCode::INVALID_VALUES
+        }]
+    );
+    // Without an identifier there is nobody to be answered so.
+    let mut nameless = invalid.clone();
+    nameless.truncate(12);
+    nameless[3] = 12;
+    scripted.input(Input::Message { association, protocol: PayloadProtocol::ASAP, octets: &nameless });
+    let errors: Vec<u8> = scripted
+        .done()
+        .iter()
+        .filter_map(|done| if let Done::Says(_, _, octets) = done { Some(octets[0]) } else { None })
+        .collect();
+    assert_eq!(errors, [14], "ASAP_ERROR");
 }

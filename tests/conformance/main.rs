@@ -30,6 +30,7 @@ mod events;
 mod hunt;
 mod hunt_pace;
 mod network;
+mod pool_policy;
 mod profile;
 mod registrar_shutdown;
 mod registrar_stall;
