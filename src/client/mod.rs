@@ -103,6 +103,12 @@ pub enum SendError {
     NoSession,
     /// The session has no control channel, on which cookies and business cards go (RFC 5352 §3.8, §3.9).
     NoControlChannel,
+    /// The cookie is longer than the element's users keep
+    /// ([`ElementConfig::max_cookie`](crate::pool_element::ElementConfig::max_cookie)).
+    CookieTooLong {
+        /// The longest cookie that may be sent, in octets.
+        limit: usize,
+    },
     /// As many sessions or pools are in use as there is room for.
     NoRoom,
     /// The pool handle is longer than [`MAX_POOL_HANDLE`](crate::pool_element::MAX_POOL_HANDLE).
@@ -112,6 +118,7 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::CookieTooLong { limit } => return write!(f, "a cookie has at most {limit} octets here"),
             Self::Full => "the queue has no room for the message",
             Self::Congested => "the peer takes less than is sent to it",
             Self::Empty => "a message must have at least one octet",

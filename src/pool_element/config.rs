@@ -8,7 +8,7 @@ use heapless::Vec;
 
 use crate::client::hunt::HuntConfig;
 use crate::client::request::RequestTimers;
-use crate::client::sizes::{MAX_POOL_HANDLE, PoolHandleBuf};
+use crate::client::sizes::{DEFAULT_COOKIE, MAX_POOL_HANDLE, PoolHandleBuf};
 use crate::client::transport::{Nowhere, UserTransport};
 use crate::profile::Profile;
 use crate::wire::{PeIdentifier, Policy, PoolElement as WirePoolElement, PoolHandle, ServerIdentifier, Unknown};
@@ -87,6 +87,9 @@ pub struct ElementConfig {
     pub change_interval: Duration,
     /// MAX-REG-ATTEMPT: with more registrations without answer than these the element gives up. Default 2.
     pub max_reg_attempt: u8,
+    /// The longest cookie that may be sent, in octets: what the pool's users keep. Default [`DEFAULT_COOKIE`]; users that run by
+    /// themselves keep [`MAX_COOKIE`](crate::MAX_COOKIE).
+    pub max_cookie: usize,
     /// The timers of the server hunt.
     pub hunt: HuntConfig,
     /// Whose habits to follow.
@@ -127,6 +130,7 @@ impl ElementConfig {
             max_request_retransmit: 2,
             change_interval: Duration::ZERO,
             max_reg_attempt: 2,
+            max_cookie: DEFAULT_COOKIE,
             hunt: HuntConfig::default(),
             profile: Profile::Rfc,
         })

@@ -4,6 +4,7 @@
 use super::{Duty, PoolElement, Record, State};
 use crate::client::business_card::{CardError, ElementList};
 use crate::client::outbox::Full;
+use crate::client::sizes::MAX_COOKIE;
 use crate::client::{MessageHeader, SendError, send};
 use crate::machine::{AssociationId, OutgoingMessage, SendBuffer};
 use crate::wire::asap::{Body, BusinessCard};
@@ -145,7 +146,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     /// Sends a user the cookie that it is to bring to another element, should this one fail. It replaces those sent
-    /// before. RFC 5352 §3.8: it should be signed, since it comes back by way of the user; see
+    /// before. It may have [`max_cookie`](super::ElementConfig::max_cookie) octets. RFC 5352 §3.8: it should be signed, since it comes back by way of the user; see
     #[cfg_attr(feature = "cookies", doc = "[`CookieKey`](crate::cookie::CookieKey).")]
     #[cfg_attr(not(feature = "cookies"), doc = "the feature `cookies`.")]
     ///
@@ -155,6 +156,10 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub fn send_cookie(&mut self, session: AssociationId, cookie: &[u8]) -> Result<(), SendError> {
         if !self.has_control_channel() {
             return Err(SendError::NoControlChannel);
+        }
+        let limit = self.config.max_cookie.min(MAX_COOKIE);
+        if cookie.len() > limit {
+            return Err(SendError::CookieTooLong { limit });
         }
         self.speaks_with(session)?;
         self.sessions.has_room_for(session)?;

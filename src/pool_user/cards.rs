@@ -2,7 +2,7 @@
 
 use super::cache::KnownElement;
 use super::session::{FailoverMode, Preferred, PreferredList, SessionId};
-use super::{OpenError, PoolUser};
+use super::{CookieStore, OpenError, PoolUser};
 use crate::client::business_card::{CardBuf, CardError};
 use crate::client::send;
 use crate::machine::AssociationId;
@@ -19,7 +19,9 @@ fn preferred(card: &BusinessCard<'_>, without: Option<PeIdentifier>) -> Preferre
     list
 }
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>
+    PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
+{
     /// The user is an element as well: the first of `elements`, of this pool. The others are to be tried in their order
     /// when it fails. All elements that it has a session with now, or will have, are told so, where there is a control
     /// channel. Copies of messages to all of this pool's elements leave it out.

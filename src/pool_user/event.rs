@@ -91,12 +91,14 @@ pub enum UserEvent<'a> {
         /// The message's size in octets.
         length: usize,
     },
-    /// A cookie was longer than [`MAX_COOKIE`](super::MAX_COOKIE). The session has none now.
+    /// A cookie was longer than the user keeps. The session has none now.
     CookieTooLong {
         /// The session.
         session: SessionId,
         /// The cookie's length in octets.
         length: usize,
+        /// The longest cookie that the user keeps, in octets.
+        limit: usize,
     },
 }
 
@@ -183,6 +185,7 @@ pub(super) enum Record {
     CookieTooLong {
         session: SessionId,
         length: usize,
+        limit: usize,
     },
 }
 
@@ -242,7 +245,7 @@ impl Record {
             }
             Self::Ready { session } => UserEvent::Ready { session },
             Self::MessageTooLarge { session, length } => UserEvent::MessageTooLarge { session, length },
-            Self::CookieTooLong { session, length } => UserEvent::CookieTooLong { session, length },
+            Self::CookieTooLong { session, length, limit } => UserEvent::CookieTooLong { session, length, limit },
         }))
     }
 }

@@ -4,7 +4,7 @@
 use super::cache::KnownElement;
 use super::event::Record;
 use super::session::{Kind, Partner, Session, SessionId, SessionState};
-use super::{OpenError, PoolUser};
+use super::{CookieStore, OpenError, PoolUser};
 use crate::client::outbox::Outbox;
 use crate::client::sizes::MAX_POOL_HANDLE;
 use crate::client::{MessageHeader, SendError};
@@ -57,7 +57,9 @@ impl Held {
     }
 }
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>
+    PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
+{
     /// Sends a message to the session's element. While there is none the message is held back, and goes to the next
     /// one by itself (RFC 5352 §6.5.1), unless its failover is forbidden. What has been sent to an element that then died
     /// is the application's to send again: [`UserEvent::Undelivered`](super::UserEvent::Undelivered) tells what did not
@@ -198,12 +200,12 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
         let Some((Held { header, .. }, octets)) = self.held.get(index) else { return };
         let header = MessageHeader { failover, ..*header };
-        let is_there = |session: &&Session| {
+        let is_there = |session: &&Session<C>| {
             session.pool == pool
                 && session.kind == Kind::Carrier
                 && session.partner().is_some_and(|partner| partner.identifier == element.identifier)
         };
-        let takes_more = |session: &Session| session.open().filter(|_| session.buffer == SendBuffer::HasRoom);
+        let takes_more = |session: &Session<C>| session.open().filter(|_| session.buffer == SendBuffer::HasRoom);
         let carrier = self.sessions.iter().find(is_there).map(|session| (session.id, takes_more(session)));
         let taken = match carrier {
             Some((_, Some(partner))) => {
@@ -236,7 +238,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
             return Ok(());
         }
         let Self { sessions, held, .. } = &*self;
-        let is_idle = |session: &Session| {
+        let is_idle = |session: &Session<C>| {
             session.kind == Kind::Carrier
                 && matches!(session.state, SessionState::Established(_))
                 && !held.records().any(|held| held.destination == Destination::Session(session.id))

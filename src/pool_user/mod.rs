@@ -12,6 +12,7 @@
 mod cache;
 mod cards;
 mod config;
+mod cookie_store;
 mod event;
 mod messages;
 mod registrar_link;
@@ -19,6 +20,9 @@ mod session;
 
 pub use self::cache::KnownElement;
 pub use self::config::{Updates, UserConfig};
+#[cfg(feature = "alloc")]
+pub use self::cookie_store::HeapCookie;
+pub use self::cookie_store::{CookieStore, CookieTooLong, FixedCookie};
 pub use self::event::{SessionEnd, UserEvent};
 pub use self::messages::Target;
 pub use self::session::{FailoverMode, MAX_PREFERRED, SessionId, SessionOptions};
@@ -38,7 +42,7 @@ use crate::client::link::{Link, Opened};
 use crate::client::outbox::Outbox;
 use crate::client::request::Request;
 use crate::client::send;
-use crate::client::sizes::MAX_ACTIONS;
+use crate::client::sizes::{DEFAULT_COOKIE, MAX_ACTIONS};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::random::Random;
@@ -48,11 +52,9 @@ use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 
 /// How many registrars a user knows at most, configured and announced.
 const MAX_REGISTRARS: usize = 4;
-/// The longest cookie that it keeps, in octets.
-pub const MAX_COOKIE: usize = 128;
 
 /// A pool user with up to `SESSIONS` sessions at a time, over as many pools. It keeps up to `ELEMENTS` elements of
-/// each. `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and as
+/// each. `C` is where sessions keep their cookies: in the user itself, 128 octets each, or on the heap (`HeapCookie`). `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and as
 /// much again for those that wait for their session, so it limits a message's size.
 ///
 /// ```
@@ -87,12 +89,17 @@ pub const MAX_COOKIE: usize = 128;
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct PoolUser<const SESSIONS: usize = 4, const ELEMENTS: usize = 6, const OCTETS: usize = 2048> {
+pub struct PoolUser<
+    const SESSIONS: usize = 4,
+    const ELEMENTS: usize = 6,
+    const OCTETS: usize = 2048,
+    C = FixedCookie<DEFAULT_COOKIE>,
+> {
     config: UserConfig,
     link: Link<MAX_REGISTRARS>,
     random: Random,
     pools: Vec<CachedPool<ELEMENTS>, SESSIONS>,
-    sessions: Vec<Session, SESSIONS>,
+    sessions: Vec<Session<C>, SESSIONS>,
     next_session: u32,
     /// The user's own business card, if it is an element as well.
     card: Option<CardBuf>,
@@ -128,7 +135,9 @@ impl core::fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>
+    PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
+{
     /// A user without registrars, sessions, or anything in its cache.
     #[must_use]
     pub fn new(config: UserConfig) -> Self {
@@ -277,8 +286,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     }
 }
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> Machine
-    for PoolUser<SESSIONS, ELEMENTS, OCTETS>
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore> Machine
+    for PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
 {
     type Event<'a> = UserEvent<'a>;
 

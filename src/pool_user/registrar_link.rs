@@ -2,7 +2,7 @@
 
 use super::cache::ElementKey;
 use super::event::Record;
-use super::{PoolUser, Updates};
+use super::{CookieStore, PoolUser, Updates};
 use crate::client::request::{Expiry, Request};
 use crate::client::{ResolutionFailure, send};
 use crate::machine::AssociationId;
@@ -18,7 +18,9 @@ pub(super) struct Report {
     sent: Option<Instant>,
 }
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>
+    PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
+{
     /// RFC 5352 §3.3 NR1–NR4. A pool whose resolution is under way already is left alone.
     pub(super) fn request(&mut self, now: Instant, pool: usize) {
         let Some(pool) = self.pools.get_mut(pool).filter(|pool| pool.request.is_none()) else { return };

@@ -13,7 +13,7 @@
 
 use super::cache::{KnownElement, Prospect};
 use super::event::{Record, SessionEnd};
-use super::{MAX_COOKIE, OpenError, PoolUser};
+use super::{CookieStore, OpenError, PoolUser};
 use crate::client::{SendError, send};
 use crate::machine::{AssociationId, CloseReason, OpenFailure, Purpose, SendBuffer};
 use crate::time::Instant;
@@ -134,7 +134,7 @@ pub(super) struct Preferred {
 pub(super) type PreferredList = heapless::Vec<Preferred, MAX_PREFERRED, u8>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Session {
+pub(super) struct Session<C> {
     pub(super) id: SessionId,
     /// Its pool's place in the cache.
     pub(super) pool: usize,
@@ -143,7 +143,7 @@ pub(super) struct Session {
     /// Whether the transport takes more for its element.
     pub(super) buffer: SendBuffer,
     /// The last cookie of any element of the session.
-    cookie: Option<heapless::Vec<u8, MAX_COOKIE>>,
+    cookie: C,
     pub(super) preferred: PreferredList,
     /// The element that it had before, of whose association there may still be something to be told.
     previous: Option<Partner>,
@@ -159,7 +159,7 @@ pub(super) struct Session {
     had_element: bool,
 }
 
-impl Session {
+impl<C: CookieStore> Session<C> {
     pub(super) fn new(id: SessionId, pool: usize, kind: Kind) -> Self {
         Self {
             id,
@@ -167,7 +167,7 @@ impl Session {
             kind,
             state: SessionState::Resolving,
             buffer: SendBuffer::HasRoom,
-            cookie: None,
+            cookie: C::default(),
             preferred: PreferredList::new(),
             previous: None,
             failovers: 0,
@@ -201,7 +201,9 @@ impl Session {
     }
 }
 
-impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser<SESSIONS, ELEMENTS, OCTETS> {
+impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>
+    PoolUser<SESSIONS, ELEMENTS, OCTETS, C>
+{
     /// Opens a session with a pool. [`UserEvent::Established`](super::UserEvent::Established) tells when it has an
     /// element; messages may be sent at once.
     ///
@@ -239,7 +241,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     ) -> Result<SessionId, OpenError> {
         self.make_room()?;
         let pool = self.pool_index(pool_handle)?;
-        let session = Session { preferred, ..Session::new(self.next_session(), pool, Kind::Conversation(failover)) };
+        let mut session = Session::new(self.next_session(), pool, Kind::Conversation(failover));
+        session.preferred = preferred;
         let id = session.id;
         self.sessions.push(session).map_err(|_| OpenError::NoRoom)?;
         self.connect(now, id);
@@ -290,7 +293,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
     /// The session that an association is. Those that carry messages to a pool are sessions as well.
     #[must_use]
     pub fn session_at(&self, association: AssociationId) -> Option<SessionId> {
-        let is_its = |session: &&Session| session.open().is_some_and(|partner| partner.association == association);
+        let is_its = |session: &&Session<C>| session.open().is_some_and(|partner| partner.association == association);
         self.sessions.iter().find(is_its).map(|session| session.id)
     }
 
@@ -301,16 +304,16 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         Some((self.pools.get(session.pool)?.handle(), session.open()?.identifier))
     }
 
-    pub(super) fn session(&self, id: SessionId) -> Option<&Session> {
+    pub(super) fn session(&self, id: SessionId) -> Option<&Session<C>> {
         self.sessions.iter().find(|session| session.id == id)
     }
 
-    pub(super) fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+    pub(super) fn session_mut(&mut self, id: SessionId) -> Option<&mut Session<C>> {
         self.sessions.iter_mut().find(|session| session.id == id)
     }
 
     /// The session that an association is, or was last.
-    pub(super) fn session_of(&mut self, association: AssociationId) -> Option<&mut Session> {
+    pub(super) fn session_of(&mut self, association: AssociationId) -> Option<&mut Session<C>> {
         self.sessions.iter_mut().find(|session| session.partner_of(association).is_some())
     }
 
@@ -432,7 +435,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let (id, kind, failovers) = (session.id, session.kind, session.failovers);
         if partner.transport_use == TransportUse::DataPlusControl {
             // RFC 5352 §3.8: after a failover the latest cookie goes first, on the control channel.
-            if let Some(cookie) = session.cookie.as_ref().filter(|_| session.failovers > 0) {
+            if let Some(cookie) = session.cookie.get().filter(|_| session.failovers > 0) {
                 let _ = send(&mut self.outbox, association, &Body::CookieEcho(cookie).into());
             }
             self.give_business_card(association);
@@ -536,9 +539,8 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         let Some(session) = self.opened_session(association) else { return };
         let id = session.id;
         (session.heard, session.waits) = (true, 0);
-        session.cookie = heapless::Vec::from_slice(cookie).ok();
-        if session.cookie.is_none() {
-            self.event(Record::CookieTooLong { session: id, length: cookie.len() });
+        if session.cookie.keep(cookie).is_err() {
+            self.event(Record::CookieTooLong { session: id, length: cookie.len(), limit: C::LIMIT });
         }
     }
 
@@ -552,8 +554,9 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize> PoolUser
         }
     }
 
-    pub(super) fn opened_session(&mut self, association: AssociationId) -> Option<&mut Session> {
-        let is_its = |session: &&mut Session| session.open().is_some_and(|partner| partner.association == association);
+    pub(super) fn opened_session(&mut self, association: AssociationId) -> Option<&mut Session<C>> {
+        let is_its =
+            |session: &&mut Session<C>| session.open().is_some_and(|partner| partner.association == association);
         self.sessions.iter_mut().find(is_its)
     }
 }

@@ -207,7 +207,7 @@ impl Event for UserEvent<'_> {
             }
             E::Ready { session } => E::Ready { session },
             E::MessageTooLarge { session, length } => E::MessageTooLarge { session, length },
-            E::CookieTooLong { session, length } => E::CookieTooLong { session, length },
+            E::CookieTooLong { session, length, limit } => E::CookieTooLong { session, length, limit },
             E::SessionEnded { session, reason } => E::SessionEnded { session, reason },
             unknown => panic!("an event that the tests do not know: {unknown:?}"),
         }

@@ -13,6 +13,7 @@ mod asap_registration;
 mod asap_resolution;
 mod asap_updates;
 mod business_cards;
+mod cookies;
 mod element_attempts;
 mod element_config;
 mod element_duties;

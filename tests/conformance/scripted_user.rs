@@ -43,6 +43,17 @@ pub(crate) fn with_elements<R>(identifiers: &[u32], then: impl FnOnce(&[PoolElem
     then(&elements)
 }
 
+/// What a registrar says of "pool" if these are its elements.
+pub(crate) fn response(elements: &[PoolElement<'_>]) -> Vec<u8> {
+    encode(Body::HandleResolutionResponse(HandleResolutionResponse {
+        pool_handle: PoolHandle::new(b"pool"),
+        accept_updates: false,
+        policy: None,
+        pool_elements: Sequence::new(elements),
+        error: None,
+    }))
+}
+
 pub(crate) fn encode(body: Body<'_>) -> Vec<u8> {
     let message = Message::from(body);
     let mut octets = vec![0; message.encoded_len()];
@@ -182,13 +193,7 @@ impl ScriptedUser {
             let places = elements.iter().zip(transports);
             let elements: Vec<_> =
                 places.map(|(element, at)| PoolElement { user_transport: *at, ..*element }).collect();
-            encode(Body::HandleResolutionResponse(HandleResolutionResponse {
-                pool_handle: PoolHandle::new(b"pool"),
-                accept_updates: false,
-                policy: None,
-                pool_elements: Sequence::new(&elements),
-                error: None,
-            }))
+            response(&elements)
         });
         self.asap(self.home.unwrap(), &octets);
     }

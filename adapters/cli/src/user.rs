@@ -4,9 +4,9 @@ use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use rserpool::pool_user::{PoolUser, SessionId, Updates, UserConfig, UserEvent};
+use rserpool::pool_user::{CookieStore, HeapCookie, PoolUser, SessionId, Updates, UserConfig, UserEvent};
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-use rserpool::{Failover, Instant, OutgoingMessage};
+use rserpool::{Failover, Instant, MAX_COOKIE, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
 use tracing::{debug, info, warn};
 
@@ -21,7 +21,7 @@ use crate::proxy;
 use crate::settings;
 
 /// Sessions, elements a pool, room for messages.
-pub(crate) type User = PoolUser<4, 32, { 256 * 1024 }>;
+pub(crate) type User = PoolUser<4, 32, { 256 * 1024 }, HeapCookie<MAX_COOKIE>>;
 
 /// How many lines are read ahead.
 const READ_AHEAD: usize = 64;
@@ -36,12 +36,12 @@ pub(crate) fn config_for_sessions() -> Result<UserConfig, Failure> {
 }
 
 /// A driver for a user that knows these registrars, or listens to announcements if there are none.
-pub(crate) fn driver<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize>(
+pub(crate) fn driver<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: CookieStore>(
     args: &NodeArgs,
     registrars: &[EndpointArg],
     transport: TransportArg,
     mut config: UserConfig,
-) -> Result<Driver<PoolUser<SESSIONS, ELEMENTS, OCTETS>>, Failure> {
+) -> Result<Driver<PoolUser<SESSIONS, ELEMENTS, OCTETS, C>>, Failure> {
     let mut options = node::options(args);
     settings::user(&args.settings, &mut config, &mut options)?;
     let mut driver = node::driver(args, PoolUser::new(config), &options, registrars)?;

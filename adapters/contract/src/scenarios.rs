@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rserpool::Progress;
 use rserpool::pool_user::{FailoverMode, SessionOptions, Target};
 use rserpool::wire::PeIdentifier;
+use rserpool::{MAX_COOKIE, Progress};
 use rserpool_blocking::{ElementSessionEvent, Error, MAX_MESSAGE, Message, PoolEvent, UserSessionEvent};
 
 use crate::world::{LIMIT, Outcome, Over, POOL, World, ask, check, established, large, message, open, until};
@@ -168,7 +168,11 @@ fn a_cookie_comes_ahead_of_all_that_the_next_element_gets(world: &World) -> Outc
     let session = open(&user)?;
     session.send("remember me")?;
     let client = first.accept(LIMIT)?.ok_or("the element has ended")?;
-    client.send_cookie("the state")?;
+    let state: Vec<u8> = (0..MAX_COOKIE).map(|place| place as u8).collect();
+    let error = client.send_cookie([&state[..], b"!"].concat());
+    let expected = Err(Error::CookieTooLong { length: MAX_COOKIE + 1, limit: MAX_COOKIE });
+    check(error == expected, format_args!("a cookie that is too long: {error:?}"))?;
+    client.send_cookie(state.clone())?;
     client.send("done")?;
     message(&session, b"done")?;
     let second = world.element(2, &[1])?;
@@ -183,10 +187,8 @@ fn a_cookie_comes_ahead_of_all_that_the_next_element_gets(world: &World) -> Outc
     session.send("who am I?")?;
     let client = second.accept(LIMIT)?.ok_or("the element has ended")?;
     let events = [client.receive(LIMIT)?, client.receive(LIMIT)?];
-    let expected = [
-        Some(ElementSessionEvent::CookieEcho("the state".into())),
-        Some(ElementSessionEvent::Message("who am I?".into())),
-    ];
+    let expected =
+        [Some(ElementSessionEvent::CookieEcho(state.into())), Some(ElementSessionEvent::Message("who am I?".into()))];
     check(events == expected, format_args!("{events:?}"))
 }
 

@@ -23,6 +23,13 @@ pub enum Error {
         /// Its length in octets.
         length: usize,
     },
+    /// The cookie is longer than the element's users keep.
+    CookieTooLong {
+        /// Its length in octets.
+        length: usize,
+        /// The longest that may be sent, in octets.
+        limit: usize,
+    },
     /// The payload protocol identifier of ASAP is the control channel's (RFC 5352 §5).
     ReservedProtocol,
     /// As many sessions or pools are in use as there is room for.
@@ -42,6 +49,9 @@ impl fmt::Display for Error {
             Self::Empty => f.write_str("a message must have at least one octet"),
             Self::TooLarge { length } => {
                 write!(f, "a message of {length} octets is too large, {MAX_MESSAGE} is the limit")
+            }
+            Self::CookieTooLong { length, limit } => {
+                write!(f, "a cookie of {length} octets is too long, {limit} is the limit")
             }
             Self::ReservedProtocol => f.write_str("the payload protocol identifier of ASAP is not for data"),
             Self::NoRoom => f.write_str("no room for another session or pool"),

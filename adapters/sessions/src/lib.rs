@@ -22,7 +22,7 @@ mod user;
 
 pub use self::element::{
     ElementApplication, ElementHandle, ElementMachine, ElementOptions, Event as ElementSessionEvent,
-    Listener as ElementListener, MAX_COOKIE, Session as ElementSession,
+    Listener as ElementListener, Session as ElementSession,
 };
 pub use self::error::Error;
 pub use self::hub::Answer;

@@ -62,6 +62,7 @@ pub struct ElementApplication {
     /// Who wants to know of the end.
     ended: Vec<Sender<()>>,
     listener: Option<Listener>,
+    max_cookie: usize,
 }
 
 impl std::fmt::Debug for ElementApplication {
@@ -77,6 +78,7 @@ impl ElementApplication {
         hub: Weak<Hub<Command>>,
         accepted: Delivery<Session>,
         listener: Option<Listener>,
+        max_cookie: usize,
     ) -> Self {
         Self {
             commands,
@@ -92,6 +94,7 @@ impl ElementApplication {
             has_left: false,
             ended: Vec::new(),
             listener,
+            max_cookie,
         }
     }
 
@@ -144,7 +147,7 @@ impl ElementApplication {
         }
         // It is the first. When nobody is there any more to be told of it, the element is about to end.
         let Some(hub) = self.hub.upgrade() else { return };
-        let (session, far) = Session::new(id, hub);
+        let (session, far) = Session::new(id, hub, self.max_cookie);
         far.incoming.push(event);
         self.sessions.insert(id, Entry { far, is_congested: false, is_dropped: false });
         self.accepted.push(session);

@@ -11,11 +11,11 @@ use std::time::Duration;
 use flume::Sender;
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure};
 use rserpool::wire::Policy;
-use rserpool::{AssociationId, Instant, Purpose};
+use rserpool::{AssociationId, Instant, MAX_COOKIE, Purpose};
 use rserpool_transport::Options;
 
 pub use self::application::ElementApplication;
-pub use self::session::{Event, MAX_COOKIE, Session};
+pub use self::session::{Event, Session};
 use crate::hub::{Answer, Hub};
 use crate::link::{Doorbell, Incoming, incoming};
 use crate::message::MAX_MESSAGE;
@@ -54,10 +54,12 @@ impl std::fmt::Debug for ElementOptions {
 }
 
 impl ElementOptions {
-    /// An element that knows these registrars.
+    /// An element that knows these registrars. Its cookies may have [`MAX_COOKIE`] octets, which users that run by themselves keep; for
+    /// users that keep less, set [`max_cookie`](ElementConfig::max_cookie) of [`Self::config`] afterwards.
     #[must_use]
-    pub fn new(config: ElementConfig, registrars: impl IntoIterator<Item = SocketAddr>) -> Self {
+    pub fn new(mut config: ElementConfig, registrars: impl IntoIterator<Item = SocketAddr>) -> Self {
         let registrars = registrars.into_iter().collect();
+        config.max_cookie = MAX_COOKIE;
         Self { config, registrars, network: Network::default(), listener: None }
     }
 }
@@ -148,7 +150,9 @@ impl Role for ElementOptions {
         let doorbell = Doorbell::new(place.waker());
         let (hub, commands) = Hub::new(&doorbell);
         let (sessions, delivery) = incoming(&doorbell);
-        let application = ElementApplication::new(commands, doorbell, Arc::downgrade(&hub), delivery, self.listener);
+        let max_cookie = self.config.max_cookie.min(MAX_COOKIE);
+        let application =
+            ElementApplication::new(commands, doorbell, Arc::downgrade(&hub), delivery, self.listener, max_cookie);
         Ok((ElementHandle { hub, sessions: Arc::new(sessions) }, application))
     }
 }

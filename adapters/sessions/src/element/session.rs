@@ -29,21 +29,11 @@ pub enum Event {
 pub struct Session {
     id: AssociationId,
     end: End<Event>,
-}
-
-/// The largest cookie, in octets. Users of this library keep no more than
-/// [`MAX_COOKIE`](rserpool::pool_user::MAX_COOKIE).
-pub const MAX_COOKIE: usize = 32 * 1024;
-
-fn outgoing(cookie: Bytes) -> Result<Outgoing, Error> {
-    match cookie.len() {
-        length if length > MAX_COOKIE => Err(Error::TooLarge { length }),
-        _ => Ok(Outgoing { item: Item::Cookie(cookie), epoch: 0 }),
-    }
+    max_cookie: usize,
 }
 
 impl Session {
-    pub(super) fn new(id: AssociationId, hub: Arc<Hub<Command>>) -> (Self, FarEnd<Event>) {
+    pub(super) fn new(id: AssociationId, hub: Arc<Hub<Command>>, max_cookie: usize) -> (Self, FarEnd<Event>) {
         let doorbell = Arc::clone(hub.doorbell());
         let (end, far) = link(&doorbell, move |notice| {
             hub.tell(match notice {
@@ -51,13 +41,20 @@ impl Session {
                 Notice::Dropped => Command::Dropped(id),
             });
         });
-        (Self { id, end }, far)
+        (Self { id, end, max_cookie }, far)
     }
 
     /// Its name, unique within its element as long as it lasts.
     #[must_use]
     pub const fn id(&self) -> AssociationId {
         self.id
+    }
+
+    fn outgoing(&self, cookie: Bytes) -> Result<Outgoing, Error> {
+        match (cookie.len(), self.max_cookie) {
+            (length, limit) if length > limit => Err(Error::CookieTooLong { length, limit }),
+            _ => Ok(Outgoing { item: Item::Cookie(cookie), epoch: 0 }),
+        }
     }
 
     /// Its queues.
@@ -72,17 +69,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The session has ended, or the cookie is larger than [`MAX_COOKIE`].
+    /// The session has ended, or the cookie is longer than [`ElementOptions::new`](super::ElementOptions::new) says.
     pub async fn send_cookie(&self, cookie: impl Into<Bytes>) -> Result<(), Error> {
-        self.end.put(outgoing(cookie.into())?).await
+        self.end.put(self.outgoing(cookie.into())?).await
     }
 
     /// The same; the thread waits.
     ///
     /// # Errors
     ///
-    /// The session has ended, or the cookie is larger than [`MAX_COOKIE`].
+    /// The session has ended, or the cookie is longer than [`ElementOptions::new`](super::ElementOptions::new) says.
     pub fn send_cookie_blocking(&self, cookie: impl Into<Bytes>) -> Result<(), Error> {
-        self.end.put_blocking(outgoing(cookie.into())?)
+        self.end.put_blocking(self.outgoing(cookie.into())?)
     }
 }

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flume::Sender;
-use rserpool::pool_user::{KnownElement, PoolUser, SessionId, SessionOptions, Target, Updates, UserConfig, UserEvent};
+use rserpool::pool_user::{
+    HeapCookie, KnownElement, PoolUser, SessionId, SessionOptions, Target, Updates, UserConfig, UserEvent,
+};
 use rserpool::wire::{PeIdentifier, PoolHandle};
-use rserpool::{EndpointBuf, Instant, Progress};
+use rserpool::{EndpointBuf, Instant, MAX_COOKIE, Progress};
 use rserpool_transport::Options;
 
 pub use self::application::UserApplication;
@@ -30,7 +32,7 @@ const ELEMENTS: usize = 16;
 const OCTETS: usize = MAX_MESSAGE + 4096;
 
 /// The machine of a user that runs by itself.
-pub type UserMachine = PoolUser<SESSIONS, ELEMENTS, OCTETS>;
+pub type UserMachine = PoolUser<SESSIONS, ELEMENTS, OCTETS, HeapCookie<MAX_COOKIE>>;
 
 /// What hears of all events of a user.
 pub type Listener = Box<dyn FnMut(&UserEvent<'_>) + Send>;
