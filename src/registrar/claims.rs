@@ -203,7 +203,8 @@ impl Registrar {
             return;
         }
         let Some(home) = self.handlespace.element(index).map(|element| element.home()) else { return };
-        let is_its_successor = || self.peers.get(&home).is_some_and(|peer| peer.silent && peer.succeeds(sender));
+        let is_its_successor =
+            || self.peers.get(&home).is_some_and(|peer| peer.silent && peer.succession.is_by(sender));
         if home != sender && !is_its_successor() {
             return;
         }

@@ -84,7 +84,7 @@ impl Registrar {
         }
         let Some(peer) = self.peers.get_mut(&identifier) else { return };
         peer.silent = true;
-        if let Some(successor) = peer.successor() {
+        if let Some(successor) = peer.succession.declared() {
             self.taken_over_by(now, successor, identifier);
             return;
         }

@@ -1,5 +1,6 @@
 //! The peer list: who the other registrars are, whether they live, and talking to them (RFC 5353 §3.1, §3.4).
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -69,34 +70,45 @@ pub(super) struct Peer {
     pub(super) contrary: u8,
 }
 
-/// How far another registrar's takeover of a peer has come (RFC 5353 §3.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Succession {
-    /// Nobody takes it over.
-    None,
-    /// This one has sent ENRP_INIT_TAKEOVER.
-    Announced(ServerIdentifier),
-    /// It has sent ENRP_TAKEOVER_SERVER as well.
-    Declared(ServerIdentifier),
+/// Other registrars' takeover of a peer (RFC 5353 §3.5).
+#[derive(Debug, Default)]
+pub(super) struct Succession {
+    /// Who has sent ENRP_INIT_TAKEOVER. Several may, as arbitration decides among them.
+    announced: BTreeSet<ServerIdentifier>,
+    /// Who of them has sent ENRP_TAKEOVER_SERVER as well.
+    declared: Option<ServerIdentifier>,
+}
+
+impl Succession {
+    pub(super) fn announce(&mut self, by: ServerIdentifier) {
+        self.announced.insert(by);
+    }
+
+    /// False if it was not announced before.
+    pub(super) fn declare(&mut self, by: ServerIdentifier) -> bool {
+        let is_announced = self.announced.contains(&by);
+        if is_announced {
+            self.declared = Some(by);
+        }
+        is_announced
+    }
+
+    /// Who has taken the peer over, if it is dead.
+    pub(super) const fn declared(&self) -> Option<ServerIdentifier> {
+        self.declared
+    }
+
+    /// Whether this one is about to take the peer over, or has done so.
+    pub(super) fn is_by(&self, by: ServerIdentifier) -> bool {
+        self.announced.contains(&by)
+    }
 }
 
 impl Peer {
     /// It has shown that it lives.
-    pub(super) const fn revive(&mut self) {
-        (self.status, self.silent, self.succession) = (Status::Active, false, Succession::None);
-    }
-
-    /// Who has taken it over, but for its own silence, which is not certain yet.
-    pub(super) const fn successor(&self) -> Option<ServerIdentifier> {
-        match self.succession {
-            Succession::Declared(successor) => Some(successor),
-            Succession::None | Succession::Announced(_) => None,
-        }
-    }
-
-    /// Whether it is taken over by this one.
-    pub(super) fn succeeds(&self, by: ServerIdentifier) -> bool {
-        matches!(self.succession, Succession::Announced(other) | Succession::Declared(other) if other == by)
+    pub(super) fn revive(&mut self) {
+        (self.status, self.silent) = (Status::Active, false);
+        self.succession = Succession::default();
     }
 
     pub(super) const fn new() -> Self {
@@ -105,7 +117,7 @@ impl Peer {
             association: None,
             status: Status::Active,
             silent: false,
-            succession: Succession::None,
+            succession: Succession { announced: BTreeSet::new(), declared: None },
             download: None,
             updates_missed: false,
             audit_after: Instant::ZERO,

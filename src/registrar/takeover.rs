@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Registrar;
 use super::event::Event;
 use super::monitors::Dispute;
-use super::peers::{Status, Succession};
+use super::peers::Status;
 use super::timers::Timer;
 use crate::handlespace::ElementIndex;
 use crate::time::Instant;
@@ -57,7 +57,8 @@ impl Registrar {
         }
         // 3.
         if let Some(peer) = self.peers.get_mut(&target) {
-            (peer.status, peer.succession) = (Status::NotActive, Succession::Announced(sender));
+            peer.status = Status::NotActive;
+            peer.succession.announce(sender);
             self.timers.stop(Timer::PeerSilent(target));
             // Should the initiator die before it is done, somebody has to notice.
             self.timers.set(Timer::PeerNotActive(target), now + self.config.max_time_last_heard);
@@ -150,15 +151,13 @@ impl Registrar {
         match self.peers.get_mut(&target) {
             // It is not a peer that could be asked.
             None => self.taken_over_by(now, sender, target),
-            Some(peer) if !peer.succeeds(sender) => {
+            Some(peer) => match (peer.succession.declare(sender), peer.silent) {
+                (true, true) => self.taken_over_by(now, sender, target),
+                // It has been asked, and may answer yet.
+                (true, false) => {}
                 // It has not been said before that it is to be taken over. Whether it lives has to be seen first.
-                if peer.status == Status::Active {
-                    self.suspect(now, target);
-                }
-            }
-            Some(peer) if peer.silent => self.taken_over_by(now, sender, target),
-            // It has been asked, and may answer yet.
-            Some(peer) => peer.succession = Succession::Declared(sender),
+                (false, _) => self.suspect(now, target),
+            },
         }
     }
 

@@ -191,6 +191,9 @@ fn of_two_initiators_the_one_with_the_greater_identifier_goes_on() {
     scripted.hears(small, peer(SMALL), Body::InitTakeoverAck(TARGET_ID));
     scripted.hears(large, peer(LARGE), Body::InitTakeoverAck(TARGET_ID));
     assert_eq!(scripted.elements(), [(7, peer(TARGET))]);
+    // It is known to be dead, so there is nothing to wait for.
+    scripted.hears(large, peer(LARGE), Body::TakeoverServer(TARGET_ID));
+    assert_eq!(scripted.elements(), [(7, peer(LARGE))]);
 }
 
 #[test]
