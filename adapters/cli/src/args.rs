@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use rserpool::AddressRange;
 use rserpool::Profile;
 use rserpool::wire::Policy;
 
@@ -130,6 +131,14 @@ pub(crate) struct RegistrarArgs {
     /// The ENRP endpoint of another registrar; may be given several times
     #[arg(long, value_name = "EP", value_parser = parse_sctp)]
     pub(crate) peer: Vec<EndpointArg>,
+    /// Speak ENRP with nobody but the registrars named by --peer, as their IP addresses tell, and those in the ranges of --peer-from
+    /// [default: with anyone]
+    #[arg(long)]
+    pub(crate) peer_only: bool,
+    /// Speak ENRP with registrars whose IP addresses are in this range as well, for example 10.1.0.0/16, and otherwise with
+    /// those named by --peer only; may be given several times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) peer_from: Vec<AddressRange>,
     /// Its identifier, up to eight hexadecimal digits, not zero [default: random]
     #[arg(long, value_name = "HEX", value_parser = parse_identifier)]
     pub(crate) id: Option<u32>,

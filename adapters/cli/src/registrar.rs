@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rserpool::registrar::{
-    AddressCheck, Announcements, Registrar, RegistrarConfig, RegistrarEvent, TakeoverSuggestions,
+    AddressCheck, Announcements, PeerAdmission, PeerRefusal, Registrar, RegistrarConfig, RegistrarEvent,
+    TakeoverSuggestions,
 };
 use rserpool::wire::{PayloadProtocol, ServerIdentifier};
 use rserpool::{ASAP_PORT, Instant, Purpose};
@@ -46,6 +47,9 @@ fn configuration(args: &RegistrarArgs, options: &mut Options) -> Result<Registra
     config.announcements = if args.announce { Announcements::On } else { Announcements::Off };
     config.asap = asap.iter().map(|endpoint| endpoint.to_endpoint(ASAP_PORT)).collect::<Result<_, _>>()?;
     config.peers = args.peer.iter().map(|endpoint| endpoint.to_endpoint(ENRP_PORT)).collect::<Result<_, _>>()?;
+    if args.peer_only || !args.peer_from.is_empty() {
+        config.peer_admission = PeerAdmission::Listed(args.peer_from.clone());
+    }
     if args.any_address {
         config.addresses = AddressCheck::Any;
     }
@@ -60,6 +64,7 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     let (asap, enrp) = endpoints(args);
     let mut options = node::options(&args.node);
     let config = configuration(args, &mut options)?;
+    let admission = config.peer_admission.clone();
     let mut driver =
         node::driver(&args.node, Registrar::new(config), &options, asap.iter().chain(&enrp).chain(&args.peer))?;
     for endpoint in &asap {
@@ -69,6 +74,10 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
     for endpoint in &enrp {
         node::listen(&mut driver, endpoint, ENRP_PORT, args.node.encap_port, &[Purpose::Enrp])?;
         info!(%endpoint, "speaking with other registrars");
+    }
+    let is_open = |endpoint: &&EndpointArg| endpoint.addresses.iter().any(|address| !address.is_loopback());
+    if let (PeerAdmission::Anyone, Some(endpoint)) = (&admission, enrp.iter().find(is_open)) {
+        warn!(%endpoint, "any host that reaches this endpoint may change what users are told; limit it by --peer-only or --peer-from");
     }
     node::registrars(&mut driver, &args.peer, ENRP_PORT)?;
     if args.announce {
@@ -161,6 +170,16 @@ impl Application<Registrar> for App {
                     "element reported as unreachable");
             }
             RegistrarEvent::PeerFound { peer } => info!(event = "peer_found", %peer, "found another registrar"),
+            RegistrarEvent::PeerRefused { address, reason } => {
+                let why = match reason {
+                    PeerRefusal::NotListed => "it is none of those that --peer and --peer-from name",
+                    PeerRefusal::TooMany => "there are as many peers as may be, in all or at its address",
+                    PeerRefusal::TwoIdentifiers => "it speaks under two identifiers on one association",
+                    PeerRefusal::Impostor => "it speaks under the identifier of a registrar that lives elsewhere",
+                    _ => "it may not be a peer",
+                };
+                warn!(event = "peer_refused", %address, why, "another registrar was turned away");
+            }
             RegistrarEvent::PeerSuspected { peer } => {
                 info!(event = "peer_suspected", %peer, "another registrar may be dead, asking it");
             }

@@ -12,6 +12,7 @@ mod bounds;
 mod config;
 mod decode;
 mod hostile;
+mod peers;
 mod pools;
 mod process;
 mod replay;
