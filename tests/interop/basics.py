@@ -53,7 +53,7 @@ def cookies_carry_a_session_of_rsplib_to_the_next_element(world, kind):
     client = PingPong(world, [registrar])
     _, serving, _ = client.answered(10)[-1]
     elements[int(serving, 16) - 1].process.kill()
-    world.wait(lambda: client.answers()[-1][1] != serving, 40, "the other element does not answer")
+    world.wait(lambda: client.answers()[-1][1] != serving, "the other element does not answer")
     answers = client.answered(len(client.answers()) + 10)
     check(answers[-1][1] != serving, "a dead element answers")
     replies = [reply for _, _, reply in answers]

@@ -4,6 +4,7 @@ import time
 
 from parts import OTHER, Element, Registrar, Terminal, agree, cluster, populate
 from scenario import check, scenario
+from world import LIMIT
 
 
 @scenario("ours", "rsplib")
@@ -42,7 +43,7 @@ def registrars_take_over_from_one_of_the_other_kind_that_is_killed(world, varian
     time.sleep(7)
     # Nobody may read tables now: rsplib's takes the reader for a peer, waits for its acknowledgement, and gives up.
     victim.process.kill()
-    elements[0].process.wait_for("another registrar is the home now", limit=60)
+    elements[0].process.wait_for("another registrar is the home now")
     time.sleep(8)
     survivors[0].resolves(2)
     user = Terminal(world, OTHER[kind], survivors)
@@ -61,7 +62,7 @@ def a_lone_registrar_of_rsplib_s_gives_up_its_takeover(world, kind):
     survivor.resolves(1)
     time.sleep(5)
     victim.process.kill()
-    survivor.process.wait_for("Takeover of peer .* has expired, 0 outstanding acknowledgements", limit=60)
+    survivor.process.wait_for("Takeover of peer .* has expired, 0 outstanding acknowledgements")
 
 
 CLUSTERS = {"1+1": ["ours", "rsplib"], "2+2": ["ours", "rsplib", "ours", "rsplib"], "3+1": ["ours", "ours", "rsplib", "ours"],
@@ -90,8 +91,8 @@ def one_registrar_of_each_kind_is_killed_at_once(world, variant):
     survivors = registrars[2:]
     # A reader would be in the way of rsplib's.
     ours = survivors[0]
-    world.wait(lambda: len(set(ours.homes().values())) <= 2, 90, lambda: f"no takeover: {ours.homes()}")
-    agree(survivors, 8, limit=90)
+    world.wait(lambda: len(set(ours.homes().values())) <= 2, lambda: f"no takeover: {ours.homes()}")
+    agree(survivors, 8)
 
 
 @scenario("1+1", "2+2", "3+1", seconds=130)
@@ -114,7 +115,7 @@ def checksums_agree_while_elements_come_and_go(world, variant):
 
     for _ in range(count):
         begin()
-    agree(registrars, count, limit=60 + 2 * count)
+    agree(registrars, count, limit=LIMIT + 2 * count)
     checked, end = time.monotonic(), time.monotonic() + duration
     while time.monotonic() < end:
         element, address = alive.pop(dice.randrange(len(alive)))
@@ -125,9 +126,9 @@ def checksums_agree_while_elements_come_and_go(world, variant):
         begin()
         time.sleep(0.5)
         if time.monotonic() - checked > 60:
-            agree(registrars, limit=60)
+            agree(registrars)
             checked = time.monotonic()
-    agree(registrars, count, limit=90)
+    agree(registrars, count)
     for registrar in registrars:
         check("inconsistent" not in registrar.process.log(), f"{registrar.process.name} has found another checksum than its own")
     # rsplib's ask for the elements of one peer when its checksum is another one. Our reader asks for all.

@@ -130,7 +130,7 @@ class Registrar:
 
     def start(self):
         self.child = subprocess.Popen(self.command, stdout=self.log.open("wb"), stderr=subprocess.STDOUT)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 150
         while self.ready not in self.log.read_text(errors="replace"):
             if self.child.poll() is not None or time.monotonic() > end:
                 sys.exit(f"{self.name} does not start:\n{self.log.read_text(errors='replace')}")

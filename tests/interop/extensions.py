@@ -28,7 +28,7 @@ def an_element_moves_to_a_registrar_of_the_other_kind_that_is_suggested_to_take_
     named = ["--id", "fffffffe"] if kind == "rsplib" else []
     second = Registrar(world, OTHER[kind], peers=[first], more=[flag[OTHER[kind]], *named]).serving()
     moved = "another registrar is the home now|replacing home registrar"
-    world.wait(lambda: any(element.process.count(moved) for element in elements), 60, "nobody moves")
+    world.wait(lambda: any(element.process.count(moved) for element in elements), "nobody moves")
     agree([first, second], 4)
 
 

@@ -36,7 +36,7 @@ def a_registration_that_is_not_renewed_ends(world, kind):
     element.process.signal(signal.SIGSTOP)
     time.sleep(5)
     check(len(registrar.resolve()) == 1, "the element is gone too early")
-    registrar.resolves(0, limit=80)
+    registrar.resolves(0)
 
 
 @scenario("rsplib", seconds=45)

@@ -3,7 +3,7 @@ import json
 import re
 import time
 
-from world import Failure
+from world import LIMIT, Failure
 
 OTHER = {"ours": "rsplib", "rsplib": "ours"}
 
@@ -60,7 +60,7 @@ class Registrar(Part):
         """The identifiers of the pool's elements."""
         return sorted(element["id"] for element in self.answers(pool))
 
-    def resolves(self, count, pool="pool", limit=40):
+    def resolves(self, count, pool="pool"):
         """Waits until it knows so many elements of the pool."""
         found = []
 
@@ -68,7 +68,7 @@ class Registrar(Part):
             found[:] = self.resolve(pool)
             return len(found) == count
 
-        self.world.wait(is_so, limit, lambda: f"{self.process.name} resolves {found}, not {count} elements")
+        self.world.wait(is_so, lambda: f"{self.process.name} resolves {found}, not {count} elements")
         return found
 
     def homes(self):
@@ -126,14 +126,14 @@ class Terminal(Part):
         else:
             self.launch("user", "rspterminal", f"-poolhandle={pool}", *options, *more, stdin=True)
 
-    def ask(self, text, limit=40):
+    def ask(self, text):
         """Sends a line until it comes back: rsplib's terminal does not send again what a dead element took along."""
         pattern = rf"(?m)^(?:.*> )?{re.escape(text)}(?:\x1b\[0m)?\s*$"
-        end = time.monotonic() + limit
+        end = time.monotonic() + LIMIT
         while True:
             self.process.write(text)
             try:
-                self.process.wait_for(pattern, limit=limit if self.kind == "ours" else 4)
+                self.process.wait_for(pattern, limit=LIMIT if self.kind == "ours" else 4)
                 return
             except Failure:
                 if self.kind == "ours" or time.monotonic() > end:
@@ -151,9 +151,9 @@ class PingPong(Part):
         return [(int(ack), pe, int(reply)) for ack, pe, reply in
                 re.findall(r"Ack #(\d+) from PE \$([0-9a-f]+) \(reply #(\d+)\)", self.process.log())]
 
-    def answered(self, count, limit=40):
+    def answered(self, count):
         """Waits until there are so many answers."""
-        self.world.wait(lambda: len(self.answers()) >= count, limit, lambda: f"{len(self.answers())} answers, not {count}", pause=0.1)
+        self.world.wait(lambda: len(self.answers()) >= count, lambda: f"{len(self.answers())} answers, not {count}", pause=0.1)
         return self.answers()
 
 
@@ -175,7 +175,7 @@ def populate(world, registrars, know_all):
     forget_readers()
 
 
-def agree(registrars, count=None, limit=60):
+def agree(registrars, count=None, limit=LIMIT):
     """Waits until the registrars' handlespaces are the same, and have so many elements. To rsplib's registrars each reader is a peer
     until it has been silent for too long, so they are not read often."""
     tables = []
@@ -184,9 +184,9 @@ def agree(registrars, count=None, limit=60):
         tables[:] = [registrar.table() for registrar in registrars]
         return all(table == tables[0] for table in tables) and count in (None, len(tables[0]))
 
-    registrars[0].world.wait(is_so, limit, lambda: "the handlespaces differ: " + "; ".join(
+    registrars[0].world.wait(is_so, lambda: "the handlespaces differ: " + "; ".join(
         f"{registrar.process.name}: {len(table)} {table if len(table) < 12 else set(table) ^ set(tables[0])}"
-        for registrar, table in zip(registrars, tables)), pause=3)
+        for registrar, table in zip(registrars, tables)), pause=3, limit=limit)
     return tables[0]
 
 

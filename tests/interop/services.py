@@ -75,7 +75,7 @@ def fractals_are_computed_and_go_on_elsewhere_when_an_element_is_killed(world, k
     user.launch("user", "env", "QT_QPA_PLATFORM=offscreen", "fractalpooluser", "-poolhandle=pool", "-threads=1",
                 "-interimagetime=0", *registrar_options("rsplib", [registrar]))
     images = r"Got Parameter"
-    world.wait(lambda: sum(element.process.count(images) for element in elements) >= 2, 40, "no image was asked for")
+    world.wait(lambda: sum(element.process.count(images) for element in elements) >= 2, "no image was asked for")
     elements[0].process.kill()
     elements[1].process.wait_for(images, times=elements[1].process.count(images) + 2)
     check(user.process.child.poll() is None, "the user has ended")
