@@ -184,6 +184,10 @@ pub(crate) struct ElementArgs {
     /// Make the TCP service at HOST:PORT an element of the pool; its clients come by way of `rserpool user --listen`
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_tcp)]
     pub(crate) proxy: Option<SocketAddr>,
+    /// With --proxy: how often it is seen whether the service takes connections. The element leaves its pool while the service takes none,
+    /// twice in a row, and comes back when it does
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) check_interval: Duration,
     /// With --proxy: after how much time without a single octet in either direction a connection ends
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) idle_timeout: Duration,

@@ -18,7 +18,7 @@ use crate::endpoint::{EndpointArg, Scheme};
 use crate::failure::Failure;
 use crate::node::{self, Reload, Stop};
 use crate::policy;
-use crate::proxy::Sidecar;
+use crate::proxy::{Sidecar, Standing};
 use crate::settings;
 
 /// Users and registrars at a time.
@@ -64,14 +64,17 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
     let service = match (args.serve, args.proxy) {
         (Some(service), _) => Serving::Service(service),
         (None, Some(service)) => {
-            let sidecar = Sidecar::new(service, args.idle_timeout)?;
+            let sidecar = Sidecar::new(service, args.idle_timeout, args.check_interval)?;
             driver.host().watch(sidecar.descriptor())?;
             Serving::Proxy(sidecar)
         }
         (None, None) => return Err(Failure::Usage("--serve or --proxy is missing".into())),
     };
-    let now = driver.now();
-    driver.machine().register(now);
+    let is_member = matches!(service, Serving::Service(_));
+    if is_member {
+        let now = driver.now();
+        driver.machine().register(now);
+    }
     let mut app = App {
         service,
         stop,
@@ -83,6 +86,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         cookies: Cookies::new(&args.pool, args.cookie_key.as_deref())?,
         end: None,
         failure: None,
+        is_member,
         lines: 0,
         reporter: Reporter::new(&args.monitor, Component::Element(PeIdentifier(identifier)), &listen.to_string())?,
         home: None,
@@ -175,6 +179,8 @@ struct App {
     /// When to stop waiting for the answer to the deregistration.
     end: Option<Instant>,
     failure: Option<Failure>,
+    /// Whether it has joined its pool, or is about to.
+    is_member: bool,
     /// How many lines of characters there were.
     lines: usize,
     reporter: Option<Reporter>,
@@ -263,8 +269,10 @@ impl Application<Element> for App {
             }
             ElementEvent::RegistrationExpired => warn!("the registration has expired"),
             ElementEvent::Deregistered => {
-                info!("deregistered");
-                self.end = Some(now);
+                info!(event = "deregistered", "deregistered");
+                self.home = None;
+                // If its service is dead it may come back.
+                self.end = self.end.map(|_| now);
             }
             ElementEvent::HomeLost { reason } => {
                 self.home = None;
@@ -317,14 +325,33 @@ impl Application<Element> for App {
                 warn!(session = %answer.session, %error, "an answer was not sent");
             }
         }
-        let is_more = match &mut self.service {
-            Serving::Proxy(sidecar) => sidecar.commands(now, element),
-            Serving::Service(_) => false,
+        let (is_more, standing) = match &mut self.service {
+            Serving::Proxy(sidecar) => (sidecar.commands(now, element), sidecar.poll_standing()),
+            Serving::Service(_) => (false, None),
         };
         if self.stop.is_set() && self.end.is_none() {
             node::stopping();
             self.end = Some(now + DEREGISTRATION);
             element.deregister(now);
+        }
+        match standing.filter(|_| self.end.is_none()) {
+            Some(Standing::Alive) => {
+                info!(event = "service_up", "the service takes connections, so the element joins its pool");
+                self.is_member = true;
+                element.register(now);
+            }
+            Some(Standing::Dead) => {
+                warn!(
+                    event = "service_down",
+                    "the service takes no connections, so the element is not in its pool until it does"
+                );
+                if std::mem::take(&mut self.is_member) {
+                    element.deregister(now);
+                }
+                // It does what it can.
+                node::ready();
+            }
+            None => {}
         }
         self.report(now);
         self.is_over = self.failure.is_some() || self.end.is_some_and(|end| end <= now);

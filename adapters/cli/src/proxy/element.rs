@@ -1,4 +1,5 @@
-//! The element's side: each session has a connection to the service.
+//! The element's side: each session has a connection to the service. Some more are opened only to see whether the service takes
+//! connections.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,18 +10,29 @@ use std::time::Duration;
 use rserpool::pool_element::PoolElement;
 use rserpool::wire::PayloadProtocol;
 use rserpool::{AssociationId, CloseReason, Instant, OutgoingMessage, SendError};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::connections::{Connected, Connections};
+use super::health::{Attempt, Health, Standing};
 use super::relay::{Greeting, Outcome, Relay};
 use super::stream::Stream;
 use super::{CREDIT, END, RESET, Reason};
 
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// A user's.
+    Session(AssociationId),
+    /// A user's who has gone. What he has said is still being written.
+    Gone,
+    /// Ours, to see whether the service takes it.
+    Check,
+}
+
 /// A connection to the service.
 struct Connection {
     relay: Relay,
-    /// Whose it is; `None` if that one has gone, and what he has said is still being written.
-    session: Option<AssociationId>,
+    owner: Owner,
 }
 
 impl Connected for Connection {
@@ -36,6 +48,11 @@ pub(crate) struct Sidecar {
     connections: Connections<Connection>,
     /// By session.
     numbers: HashMap<AssociationId, u64>,
+    health: Health,
+    /// Whether a connection is being tried for it.
+    is_checking: bool,
+    /// What is thought of the service, if that has changed.
+    change: Option<Standing>,
     /// Sessions whose users are to be told that their connections are broken, and which end then.
     broken: Vec<(AssociationId, Reason)>,
     /// When a session has become one whose messages are wanted again: the driver has to ask once more.
@@ -43,10 +60,23 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    pub(crate) fn new(service: SocketAddr, idle_timeout: Duration) -> io::Result<Self> {
-        let connections = Connections::new()?;
-        let (numbers, broken) = Default::default();
-        Ok(Self { service, idle_timeout, connections, numbers, broken, asks_at: None })
+    pub(crate) fn new(service: SocketAddr, idle_timeout: Duration, check_interval: Duration) -> io::Result<Self> {
+        Ok(Self {
+            service,
+            idle_timeout,
+            connections: Connections::new()?,
+            numbers: HashMap::new(),
+            health: Health::new(check_interval),
+            is_checking: false,
+            change: None,
+            broken: Vec::new(),
+            asks_at: None,
+        })
+    }
+
+    /// What is thought of the service, if that has changed.
+    pub(crate) fn poll_standing(&mut self) -> Option<Standing> {
+        self.change.take()
     }
 
     /// What becomes readable when something has happened to a connection.
@@ -84,11 +114,36 @@ impl Sidecar {
 
     fn connect(&mut self, now: Instant, session: AssociationId, protocol: PayloadProtocol) -> io::Result<u64> {
         let greeting = if protocol == CREDIT { Greeting::Credit } else { Greeting::None };
-        let stream = Stream::to(self.service)?;
-        let make = |stream| Connection { relay: Relay::to_service(now, stream, greeting), session: Some(session) };
-        let number = self.connections.add(stream, make)?;
+        let number = self.open(now, greeting, Owner::Session(session))?;
         self.numbers.insert(session, number);
         Ok(number)
+    }
+
+    fn open(&mut self, now: Instant, greeting: Greeting, owner: Owner) -> io::Result<u64> {
+        let stream = Stream::to(self.service)?;
+        self.connections.add(stream, |stream| Connection { relay: Relay::to_service(now, stream, greeting), owner })
+    }
+
+    /// Tries whether the service takes a connection, if it is time for that.
+    fn check(&mut self, now: Instant) {
+        if self.is_checking || self.health.looks_at() > now {
+            return;
+        }
+        match self.open(now, Greeting::Credit, Owner::Check) {
+            Ok(_) => self.is_checking = true,
+            // The service has no part in it.
+            Err(error) => {
+                warn!(event = "not_checked", service = %self.service, %error, "it cannot be seen whether the service takes connections");
+                self.health.postpone(now);
+            }
+        }
+    }
+
+    /// The service has taken a connection, or has not.
+    fn tried(&mut self, now: Instant, attempt: Attempt) {
+        if let Some(standing) = self.health.tried(now, attempt) {
+            self.change = Some(standing);
+        }
     }
 
     /// The service is told that a connection is broken.
@@ -106,7 +161,7 @@ impl Sidecar {
             self.reset(number);
         } else if let Some(connection) = self.connections.get_mut(number) {
             // What the user has said before goes out.
-            connection.session = None;
+            connection.owner = Owner::Gone;
             connection.relay.detach();
             connection.relay.stream.end();
             self.connections.list(number);
@@ -144,6 +199,7 @@ impl Sidecar {
         if self.connections.is_time_to_look(now) {
             self.look(now);
         }
+        self.check(now);
         self.broken.retain(|(session, reason)| tell_broken(element, *session, *reason) == Err(SendError::Full));
         is_more || !self.broken.is_empty()
     }
@@ -155,11 +211,18 @@ impl Sidecar {
         number: u64,
     ) -> bool {
         let Some(connection) = self.connections.get_mut(number) else { return false };
-        let Some(session) = connection.session else {
-            // The user has gone.
+        let was_connected = connection.relay.is_connected();
+        let Owner::Session(session) = connection.owner else {
+            // Nobody is there to be told anything.
             let outcome = connection.relay.pump(now, |_, _| Err(SendError::NoSession));
-            if connection.relay.stream.has_ended() || outcome != Outcome::Waits {
-                self.connections.remove(number);
+            let is_taken = connection.relay.is_connected();
+            let is_over = match connection.owner {
+                Owner::Check => is_taken,
+                _ => connection.relay.stream.has_ended(),
+            };
+            self.attempted(now, was_connected, is_taken, outcome);
+            if is_over || outcome != Outcome::Waits {
+                self.end(number, Reason::Failed);
             }
             return false;
         };
@@ -170,6 +233,8 @@ impl Sidecar {
         if !accepted && connection.relay.accepts() {
             self.asks_at = Some(now);
         }
+        let is_taken = connection.relay.is_connected();
+        self.attempted(now, was_connected, is_taken, outcome);
         match outcome {
             Outcome::More => {
                 self.connections.list(number);
@@ -189,20 +254,35 @@ impl Sidecar {
         false
     }
 
-    /// A connection is broken.
+    /// Takes note of what a connection says of the service's health.
+    fn attempted(&mut self, now: Instant, was_connected: bool, is_connected: bool, outcome: Outcome) {
+        if outcome == Outcome::Refused {
+            self.tried(now, Attempt::Refused);
+        } else if !was_connected && is_connected {
+            self.tried(now, Attempt::Taken);
+        }
+    }
+
+    /// A connection is over, or broken.
     fn end(&mut self, number: u64, reason: Reason) {
         let Some(connection) = self.connections.remove(number) else { return };
-        if let Some(session) = connection.session {
-            self.numbers.remove(&session);
-            self.broken.push((session, reason));
+        match connection.owner {
+            Owner::Session(session) => {
+                self.numbers.remove(&session);
+                self.broken.push((session, reason));
+                connection.relay.stream.reset();
+            }
+            Owner::Check => self.is_checking = false,
+            Owner::Gone if connection.relay.stream.has_ended() => {}
+            Owner::Gone => connection.relay.stream.reset(),
         }
-        connection.relay.stream.reset();
     }
 
     /// Ends connections on which nothing moves.
     fn look(&mut self, now: Instant) {
         for number in self.connections.those(|connection| connection.relay.is_overdue(now)) {
             info!(event = "service_refused", service = %self.service, "the service does not take a connection in time");
+            self.tried(now, Attempt::Refused);
             self.end(number, Reason::Failed);
         }
         let limit = self.idle_timeout;
@@ -214,7 +294,8 @@ impl Sidecar {
 
     /// When [`Self::commands`] has to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.asks_at.or(self.connections.looks_at())
+        let check = (!self.is_checking).then(|| self.health.looks_at());
+        [self.asks_at, self.connections.looks_at(), check].into_iter().flatten().min()
     }
 }
 

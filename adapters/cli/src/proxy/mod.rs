@@ -14,6 +14,7 @@
 mod client;
 mod connections;
 mod element;
+mod health;
 mod relay;
 mod said;
 mod stream;
@@ -22,6 +23,7 @@ mod user;
 use rserpool::wire::PayloadProtocol;
 
 pub(crate) use self::element::Sidecar;
+pub(crate) use self::health::Standing;
 pub(crate) use self::user::run;
 
 /// Octets of the connection.

@@ -150,6 +150,11 @@ impl Relay {
         now.since(self.moved)
     }
 
+    /// Whether the service has taken the connection.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.was_connected
+    }
+
     /// Whether the service has had its time to take the connection.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         !self.was_connected && now.since(self.born) >= CONNECT

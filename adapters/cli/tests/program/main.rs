@@ -11,6 +11,7 @@
 mod bounds;
 mod config;
 mod decode;
+mod health;
 mod hostile;
 mod peers;
 mod pools;

@@ -28,7 +28,12 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn start(number: u8) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at(number, 0)
+    }
+
+    /// At a port.
+    pub(crate) fn start_at(number: u8, port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (is_dead, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (flag, counter) = (Arc::clone(&is_dead), Arc::clone(&connections));
@@ -47,7 +52,7 @@ impl Web {
     }
 
     /// Nobody listens at its port any more.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.is_dead.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         if let Some(server) = self.server.take() {
