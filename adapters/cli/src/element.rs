@@ -20,6 +20,7 @@ use crate::node::{self, Reload, Stop};
 use crate::policy;
 use crate::proxy::{Sidecar, Standing};
 use crate::settings;
+use crate::troubles::Hunt;
 
 /// Users and registrars at a time.
 const SESSIONS: usize = 4096;
@@ -87,6 +88,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         end: None,
         failure: None,
         is_member,
+        hunt: Hunt::new(&args.registrar),
         lines: 0,
         reporter: Reporter::new(&args.monitor, Component::Element(PeIdentifier(identifier)), &listen.to_string())?,
         home: None,
@@ -181,6 +183,7 @@ struct App {
     failure: Option<Failure>,
     /// Whether it has joined its pool, or is about to.
     is_member: bool,
+    hunt: Hunt,
     /// How many lines of characters there were.
     lines: usize,
     reporter: Option<Reporter>,
@@ -353,6 +356,7 @@ impl Application<Element> for App {
             }
             None => {}
         }
+        self.hunt.look(now, element.is_hunting());
         self.report(now);
         self.is_over = self.failure.is_some() || self.end.is_some_and(|end| end <= now);
         match (self.is_over, self.reload.is_set()) {
@@ -375,6 +379,13 @@ impl Application<Element> for App {
             Serving::Proxy(sidecar) => sidecar.deadline(),
             Serving::Service(_) => None,
         };
-        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(self.end).chain(service).min()
+        self.reporter
+            .as_ref()
+            .map(Reporter::deadline)
+            .into_iter()
+            .chain(self.end)
+            .chain(service)
+            .chain(self.hunt.deadline())
+            .min()
     }
 }

@@ -22,6 +22,7 @@ mod settings;
 mod show;
 mod simulate;
 mod table;
+mod troubles;
 mod user;
 
 use std::process::ExitCode;

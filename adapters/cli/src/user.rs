@@ -8,7 +8,7 @@ use rserpool::pool_user::{CookieStore, HeapCookie, PoolUser, SessionId, Updates,
 use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
 use rserpool::{Failover, Instant, MAX_COOKIE, OutgoingMessage};
 use rserpool_blocking::{Application, Flow};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::args::{NodeArgs, TransportArg, UserArgs};
 use crate::csp::{Association, Component, Reporter, Status};
@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::node::{self, Stop};
 use crate::proxy;
 use crate::settings;
+use crate::troubles::Troubles;
 
 /// Sessions, elements a pool, room for messages.
 pub(crate) type User = PoolUser<4, 32, { 256 * 1024 }, HeapCookie<MAX_COOKIE>>;
@@ -84,6 +85,7 @@ pub(crate) fn run(args: &UserArgs) -> Result<(), Failure> {
         answer_timeout: args.answer_timeout,
         timeout: args.timeout,
         exchange: Exchange::default(),
+        troubles: Troubles::new(&args.pool, &args.registrar),
         failure: None,
         reporter: Reporter::new(&args.monitor, Component::User(node::random()?), &args.pool)?,
         element: None,
@@ -102,6 +104,7 @@ struct App {
     answer_timeout: Duration,
     timeout: Duration,
     exchange: Exchange,
+    troubles: Troubles,
     failure: Option<Failure>,
     reporter: Option<Reporter>,
     /// The element that serves, and since when.
@@ -125,6 +128,7 @@ impl App {
 
 impl Application<User> for App {
     fn event(&mut self, now: Instant, event: UserEvent<'_>) {
+        self.troubles.event(&event);
         match event {
             UserEvent::Established { identifier, failovers, .. } => {
                 info!(event = "established", element = %identifier, failovers, "session with an element");
@@ -140,9 +144,6 @@ impl Application<User> for App {
             UserEvent::SessionEnded { reason, .. } => self.failure = Some(Failure::Failed(reason.to_string())),
             UserEvent::HomeFound => debug!("found a registrar"),
             UserEvent::HomeLost => info!(event = "home_lost", "the registrar is gone"),
-            UserEvent::ResolutionFailed { pool_handle, failure } => {
-                warn!(pool = %pool_handle, reason = ?failure, "the pool cannot be resolved, trying again");
-            }
             UserEvent::Data { message, .. } => {
                 self.exchange.answered();
                 let mut output = std::io::stdout().lock();
@@ -163,6 +164,7 @@ impl Application<User> for App {
             return Flow::Stop;
         }
         self.report(now);
+        self.troubles.look(now, user.is_hunting());
         while !self.exchange.is_waiting() {
             match self.lines.try_recv() {
                 Ok(request) if request.is_empty() => {}
@@ -195,6 +197,7 @@ impl Application<User> for App {
     fn deadline(&self) -> Option<Instant> {
         let answer =
             self.exchange.waiting().map(|(_, since, tried)| (since + self.timeout).min(tried + self.answer_timeout));
-        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(answer).min()
+        let report = self.reporter.as_ref().map(Reporter::deadline);
+        [answer, report, self.troubles.deadline()].into_iter().flatten().min()
     }
 }

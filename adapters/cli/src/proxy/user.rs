@@ -27,6 +27,7 @@ use crate::driver::Driver;
 use crate::endpoint::Scheme;
 use crate::failure::Failure;
 use crate::node::{self, Stop};
+use crate::troubles::Troubles;
 use crate::user;
 
 /// Connections at a time, if there may be that many open files; further ones wait.
@@ -82,6 +83,7 @@ fn let_in(args: &UserArgs, listen: SocketAddr) -> Result<(), Failure> {
         failed: Vec::new(),
         closing: Vec::new(),
         asks_at: None,
+        troubles: Troubles::new(&args.pool, &args.registrar),
         monitor: csp::Reporter::new(&args.monitor, csp::Component::User(node::random()?), &listen.to_string())?,
     };
     Ok(driver.run(&mut app)?)
@@ -123,6 +125,7 @@ struct App {
     closing: Vec<(SessionId, Farewell)>,
     /// When a session has become one whose messages are wanted again: the driver has to ask once more.
     asks_at: Option<Instant>,
+    troubles: Troubles,
     /// Who is told how it is.
     monitor: Option<csp::Reporter>,
 }
@@ -285,6 +288,7 @@ impl App {
 
 impl Application<User> for App {
     fn event(&mut self, now: Instant, event: UserEvent<'_>) {
+        self.troubles.event(&event);
         match event {
             UserEvent::Established { session, identifier, .. } => {
                 debug!(event = "established", element = %identifier, %session, "a connection has an element");
@@ -314,9 +318,6 @@ impl Application<User> for App {
                 self.failed.push((number, Next::End));
             }
             UserEvent::Data { session, message, .. } => self.message(now, session, message.protocol, message.octets),
-            UserEvent::ResolutionFailed { pool_handle, failure } => {
-                warn!(pool = %pool_handle, reason = ?failure, "the pool cannot be resolved, trying again");
-            }
             _ => {}
         }
     }
@@ -361,6 +362,7 @@ impl Application<User> for App {
         if due.len() > OPENINGS {
             flow = Flow::Again;
         }
+        self.troubles.look(now, user.is_hunting());
         self.report(now);
         flow
     }
@@ -373,12 +375,7 @@ impl Application<User> for App {
     fn deadline(&self) -> Option<Instant> {
         let report = self.monitor.as_ref().map(csp::Reporter::deadline);
         let pauses = self.clients.iter().filter_map(|client| client.pauses_until).min();
-        self.asks_at
-            .into_iter()
-            .chain(report)
-            .chain(pauses)
-            .chain(self.clients.looks_at())
-            .chain(self.door.deadline())
-            .min()
+        let own = [self.asks_at, self.clients.looks_at(), self.door.deadline(), self.troubles.deadline()];
+        own.into_iter().chain([report, pauses]).flatten().min()
     }
 }

@@ -20,4 +20,5 @@ mod replay;
 mod service;
 mod sidecar;
 mod tcp;
+mod trouble;
 mod usage;
