@@ -1,13 +1,19 @@
-//! How often an element tries to register before it gives up (RFC 5352 §3.1, MAX-REG-ATTEMPT).
+//! For how long an element waits for the answer to a registration or deregistration (RFC 5352 §3.1, §3.2, T2 and T3), and how
+//! often it tries to register before it gives up (MAX-REG-ATTEMPT).
 
 use std::time::Duration;
 
 use rserpool::CloseReason;
 use rserpool::pool_element::RegistrationFailure;
+use rserpool::wire::asap::message_type;
 
 use crate::scripted_element::{ScriptedElement, Told};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// RFC 5352 §7.1.
+const T2: Duration = Duration::from_secs(30);
+const T3: Duration = Duration::from_secs(30);
 const GIVEN_UP: Told = Told::RegistrationFailed(RegistrationFailure::NoAnswer);
 
 /// What comes of a registration.
@@ -28,14 +34,14 @@ fn until_it_gives_up(max_reg_attempt: u8, outcomes: &[Outcome]) -> (usize, Durat
     let mut outcomes = outcomes.iter().cycle();
     let mut asked = 0;
     while !scripted.told.contains(&GIVEN_UP) {
-        assert!(asked < 100, "it does not give up");
+        assert!(asked < 100 && scripted.now.since(start) < 3_600 * SECOND, "it does not give up");
         match scripted.wanted().first() {
             None => scripted.wait(Duration::from_millis(100)),
             Some(number) => {
                 let home = scripted.opens(*number);
                 asked += 1;
                 match outcomes.next().unwrap() {
-                    Outcome::Silence => scripted.wait(30 * SECOND),
+                    Outcome::Silence => scripted.wait(T2),
                     Outcome::End(reason) => scripted.closes(home, *reason),
                 }
             }
@@ -48,6 +54,41 @@ fn until_it_gives_up(max_reg_attempt: u8, outcomes: &[Outcome]) -> (usize, Durat
     scripted.wait(1_000 * SECOND);
     assert!(scripted.attempts.is_empty() && scripted.told.is_empty());
     (asked, time)
+}
+
+#[test]
+fn a_registration_waits_for_its_answer_until_t2_expires_and_the_answer_stops_t2() {
+    let mut scripted = ScriptedElement::new(&[1]);
+    scripted.act(|element, now| element.register(now));
+    let silent = scripted.opens(1);
+    scripted.wait(T2 - MILLISECOND);
+    assert!(scripted.ended.is_empty());
+    scripted.wait(MILLISECOND);
+    assert_eq!(scripted.ended, [silent]);
+    scripted.wait(SECOND);
+    let home = scripted.opens(1);
+    assert_eq!(scripted.types(home), [message_type::REGISTRATION]);
+    scripted.accepts(home);
+    scripted.wait(2 * T2);
+    assert!(scripted.element.is_registered());
+    assert_eq!((scripted.ended, scripted.attempts.len()), (vec![silent], 2));
+}
+
+#[test]
+fn a_deregistration_waits_for_its_answer_until_t3_expires_and_the_answer_stops_t3() {
+    let (mut scripted, silent) = ScriptedElement::registered();
+    scripted.act(|element, now| element.deregister(now));
+    scripted.wait(T3 - MILLISECOND);
+    assert!(scripted.ended.is_empty());
+    scripted.wait(MILLISECOND);
+    assert_eq!(scripted.ended, [silent]);
+    scripted.wait(SECOND);
+    let home = scripted.opens(1);
+    assert_eq!(scripted.types(home), [message_type::DEREGISTRATION]);
+    scripted.removes(home);
+    assert_eq!(scripted.told.last(), Some(&Told::Deregistered));
+    scripted.wait(2 * T3);
+    assert_eq!((scripted.ended, scripted.attempts.len()), (vec![silent, home], 1));
 }
 
 #[test]

@@ -75,18 +75,20 @@ fn an_element_whose_home_dies_registers_with_another_registrar() {
 }
 
 #[test]
-fn a_registration_without_answer_is_tried_elsewhere_and_given_up_at_max_reg_attempt() {
-    // RFC 5352 §3.1: T2 is 30 s, MAX-REG-ATTEMPT is 2.
+fn a_registration_without_answer_is_tried_elsewhere_when_t2_expires() {
+    // RFC 5352 §3.1: T2 is 30 s.
     let mut net = Network::new();
-    let registrar = net.registrar(&[]);
-    let element = net.element("pool", 7, &[registrar]);
+    let [silent, other] = [net.registrar(&[]), net.registrar(&[])];
+    let element = net.element("pool", 7, &[silent, other]);
     // The association stands, but the registrar says nothing.
     net.run(Duration::from_millis(1));
-    net.pause(registrar);
+    net.pause(silent);
     net.run(Duration::from_secs(29));
+    let asked = |net: &Network, registrar| net.messages(element, registrar, ASAP, message_type::REGISTRATION).len();
+    assert_eq!((asked(&net, silent), asked(&net, other)), (1, 0));
+    net.wait(Duration::from_secs(2), |net| net.table(other) == [(7, 0x101)]);
+    assert_eq!((asked(&net, silent), asked(&net, other)), (1, 1));
     assert!(!net.events(element).has(event!(ElementEvent::RegistrationFailed(_))));
-    net.resume(registrar);
-    net.wait(Duration::from_secs(5), |net| net.events(element).has(event!(ElementEvent::Registered { .. })));
 }
 
 #[test]
@@ -212,6 +214,21 @@ fn tries_three_of_four<M: Machine>(mut alone: Alone<M>) {
 fn no_more_than_three_associations_with_registrars_are_tried_or_open_at_a_time() {
     tries_three_of_four(alone(4));
     tries_three_of_four(user_alone(4));
+}
+
+/// Looks at somebody whose hunt was over at once. T5 would expire after 10 s, T1 and T2 do later.
+fn waits_for_nobody_else<M: Machine>(mut alone: Alone<M>) {
+    alone.drain();
+    let home = alone.alive[0];
+    alone.opens(home);
+    assert_eq!(alone.wait(14), []);
+    assert_eq!(alone.alive, [home]);
+}
+
+#[test]
+fn an_association_stops_t5() {
+    waits_for_nobody_else(alone(4));
+    waits_for_nobody_else(user_alone(4));
 }
 
 #[test]
