@@ -4,17 +4,17 @@
 use std::time::Duration;
 
 use rserpool::CloseReason;
-use rserpool::pool_element::RegistrationFailure;
+use rserpool::pool_element::{ElementEvent, RegistrationFailure};
 use rserpool::wire::asap::message_type;
 
-use crate::scripted_element::{ScriptedElement, Told};
+use crate::scripted_element::ScriptedElement;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// RFC 5352 §7.1.
 const T2: Duration = Duration::from_secs(30);
 const T3: Duration = Duration::from_secs(30);
-const GIVEN_UP: Told = Told::RegistrationFailed(RegistrationFailure::NoAnswer);
+const GIVEN_UP: ElementEvent<'static> = ElementEvent::RegistrationFailed(RegistrationFailure::NoAnswer);
 
 /// What comes of a registration.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ fn until_it_gives_up(max_reg_attempt: u8, outcomes: &[Outcome]) -> (usize, Durat
     scripted.act(|element, now| element.register(now));
     let mut outcomes = outcomes.iter().cycle();
     let mut asked = 0;
-    while !scripted.told.contains(&GIVEN_UP) {
+    while !scripted.events.has(|event| *event == GIVEN_UP) {
         assert!(asked < 100 && scripted.now.since(start) < 3_600 * SECOND, "it does not give up");
         match scripted.wanted().first() {
             None => scripted.wait(Duration::from_millis(100)),
@@ -52,7 +52,7 @@ fn until_it_gives_up(max_reg_attempt: u8, outcomes: &[Outcome]) -> (usize, Durat
     // It has stopped.
     scripted.clear();
     scripted.wait(1_000 * SECOND);
-    assert!(scripted.attempts.is_empty() && scripted.told.is_empty());
+    assert!(scripted.attempts.is_empty() && scripted.events.list().is_empty());
     (asked, time)
 }
 
@@ -134,7 +134,7 @@ fn a_success_begins_the_count_anew() {
         home = scripted.opens(1);
         scripted.accepts(home);
         assert!(scripted.element.is_registered());
-        assert!(!scripted.told.contains(&GIVEN_UP));
+        assert!(!scripted.events.has(|event| *event == GIVEN_UP));
     }
 }
 
@@ -144,7 +144,7 @@ fn the_application_may_begin_anew_after_it_was_told() {
     scripted.act(|element, now| element.register(now));
     let home = scripted.opens(1);
     scripted.closes(home, CloseReason::Lost);
-    assert_eq!(scripted.told.last(), Some(&GIVEN_UP));
+    assert_eq!(scripted.events.list().last(), Some(&GIVEN_UP));
     scripted.act(|element, now| element.register(now));
     scripted.wait(SECOND);
     let home = scripted.opens(1);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rserpool::CloseReason;
+use rserpool::pool_element::ElementEvent;
 use rserpool::wire::asap::{Body, DeregistrationResponse, RegistrationResponse, message_type};
 use rserpool::wire::{CauseCode, ErrorCause, Sequence};
 
-use crate::scripted_element::{ScriptedElement, Told, Wants, reference};
+use crate::events::event;
+use crate::scripted_element::{ScriptedElement, Wants, reference};
 
 #[test]
 fn an_element_that_has_never_registered_is_not_there() {
@@ -16,7 +18,7 @@ fn an_element_that_has_never_registered_is_not_there() {
         scripted.asks(registrar, 1, wants);
     }
     assert_eq!((scripted.sent.len(), scripted.ended.len()), (0, 0));
-    assert_eq!(scripted.told.iter().filter(|told| **told != Told::Other).count(), 0);
+    assert_eq!(scripted.events.count(event!(ElementEvent::Accepted { .. })), scripted.events.list().len());
 }
 
 #[test]
@@ -60,7 +62,8 @@ fn an_element_whose_deregistration_is_rejected_does_not_keep_its_entry_alive() {
     let causes = [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)];
     let error = Some(Sequence::new(&causes));
     scripted.hears(home, Body::DeregistrationResponse(DeregistrationResponse { element: reference(), error }));
-    assert_eq!(scripted.told, [Told::DeregistrationRejected(CauseCode::LACK_OF_RESOURCES)]);
+    let cause = CauseCode::LACK_OF_RESOURCES;
+    assert_eq!(scripted.events.list(), [ElementEvent::DeregistrationRejected { cause }]);
     let registrar = scripted.comes(1);
     scripted.asks(registrar, 1, Wants::ToKnow);
     assert_eq!(scripted.acknowledged(), 0);
@@ -86,7 +89,7 @@ fn an_element_that_leaves_deregisters_with_who_makes_himself_its_home() {
     scripted.asks(other, 2, Wants::ToBeHome);
     assert_eq!(scripted.types(other), [message_type::DEREGISTRATION]);
     scripted.removes(other);
-    assert!(scripted.told.contains(&Told::Deregistered));
+    assert!(scripted.events.has(event!(ElementEvent::Deregistered)));
     assert!(scripted.ended.contains(&home));
 }
 

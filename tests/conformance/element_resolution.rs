@@ -4,20 +4,22 @@
 use std::time::Duration;
 
 use rserpool::CloseReason;
-use rserpool::pool_element::ResolveError;
+use rserpool::pool_element::{ElementEvent, ResolveError};
 use rserpool::pool_user::ResolutionFailure;
 use rserpool::wire::asap::{Body, HandleResolutionResponse, message_type};
-use rserpool::wire::{CauseCode, ErrorCause, PoolHandle, Sequence};
+use rserpool::wire::{CauseCode, ErrorCause, PoolHandle, Sequence, ServerIdentifier};
 use rserpool::{AssociationId, Machine};
 
-use crate::scripted_element::{ScriptedElement, Told};
+use crate::events::{Event, event};
+use crate::scripted_element::ScriptedElement;
 use crate::scripted_user::with_elements;
 
 const SECOND: Duration = Duration::from_secs(1);
 const T1: Duration = Duration::from_secs(15);
 const RESOLUTION: u8 = message_type::HANDLE_RESOLUTION;
 const REGISTRATION: u8 = message_type::REGISTRATION;
-const NO_ANSWER: Told = Told::ResolutionFailed(ResolutionFailure::NoAnswer);
+const NO_ANSWER: ElementEvent<'static> =
+    ElementEvent::ResolutionFailed { pool_handle: PoolHandle::new(b"other"), failure: ResolutionFailure::NoAnswer };
 
 fn other() -> PoolHandle<'static> {
     PoolHandle::new(b"other")
@@ -27,18 +29,27 @@ fn resolve(scripted: &mut ScriptedElement) {
     scripted.act(|element, now| element.resolve(now, other()).unwrap());
 }
 
-/// A registrar tells the elements of "other".
-fn answers(scripted: &mut ScriptedElement, home: AssociationId) {
+/// What a registrar says of "other".
+fn with_response<R>(then: impl FnOnce(HandleResolutionResponse<'_>) -> R) -> R {
     with_elements(&[4, 5], |elements| {
-        let response = HandleResolutionResponse {
+        then(HandleResolutionResponse {
             pool_handle: other(),
             accept_updates: false,
             policy: None,
             pool_elements: Sequence::new(elements),
             error: None,
-        };
-        scripted.hears(home, Body::HandleResolutionResponse(response));
-    });
+        })
+    })
+}
+
+/// A registrar tells the elements of "other".
+fn answers(scripted: &mut ScriptedElement, home: AssociationId) {
+    with_response(|response| scripted.hears(home, Body::HandleResolutionResponse(response)));
+}
+
+/// The element has got that answer.
+fn resolved() -> ElementEvent<'static> {
+    with_response(|response| ElementEvent::Resolved(response).keep())
 }
 
 /// An element that knows these registrars, and whose home is the first.
@@ -59,7 +70,7 @@ fn an_element_without_a_home_looks_for_one_to_ask_and_leaves_it_afterwards() {
     // It asks, and does not register.
     assert_eq!(scripted.types(home), [RESOLUTION]);
     answers(&mut scripted, home);
-    assert_eq!(scripted.told, [Told::Resolved(vec![4, 5])]);
+    assert_eq!(scripted.events.list(), [resolved()]);
     assert_eq!(scripted.ended, [home]);
     assert!(!scripted.element.is_registered() && !scripted.element.is_hunting());
     assert_eq!(scripted.element.poll_timeout(), None);
@@ -94,16 +105,16 @@ fn a_resolution_without_answer_is_repeated_max_request_retransmit_times() {
     resolve(&mut scripted);
     for asked in 1..=3 {
         assert_eq!(scripted.types(home), vec![RESOLUTION; asked]);
-        assert!(scripted.told.is_empty());
+        assert!(scripted.events.list().is_empty());
         assert_eq!(scripted.act(|element, now| element.resolve(now, other())), Err(ResolveError::Busy));
         scripted.wait(T1);
     }
     assert_eq!(scripted.types(home).len(), 3);
-    assert_eq!(scripted.told, [NO_ANSWER]);
+    assert_eq!(scripted.events.list(), [NO_ANSWER]);
     // Its registration is not touched.
     assert!(scripted.element.is_registered() && scripted.ended.is_empty());
     scripted.wait(60 * SECOND);
-    assert_eq!((scripted.types(home).len(), scripted.told.len()), (3, 1));
+    assert_eq!((scripted.types(home).len(), scripted.events.list().len()), (3, 1));
 }
 
 #[test]
@@ -112,7 +123,7 @@ fn the_number_of_repetitions_can_be_set() {
     resolve(&mut scripted);
     let home = scripted.opens(1);
     scripted.wait(T1);
-    assert_eq!((scripted.types(home), &scripted.told), (vec![RESOLUTION], &vec![NO_ANSWER]));
+    assert_eq!((scripted.types(home), scripted.events.list()), (vec![RESOLUTION], vec![NO_ANSWER]));
 }
 
 #[test]
@@ -120,9 +131,9 @@ fn while_there_is_no_registrar_t1_runs_all_the_same() {
     let mut scripted = ScriptedElement::new(&[1]);
     resolve(&mut scripted);
     scripted.wait(3 * T1 - SECOND);
-    assert!(scripted.told.is_empty());
+    assert!(scripted.events.list().is_empty());
     scripted.wait(SECOND);
-    assert_eq!(scripted.told, [NO_ANSWER]);
+    assert_eq!(scripted.events.list(), [NO_ANSWER]);
     // Nothing is left to look for a registrar for.
     assert!(!scripted.element.is_hunting());
     assert_eq!((scripted.wanted(), scripted.element.poll_timeout()), (vec![], None));
@@ -139,7 +150,7 @@ fn a_resolution_is_asked_of_the_next_home_when_the_first_is_lost() {
     types.sort_unstable();
     assert_eq!(types, [REGISTRATION, RESOLUTION]);
     answers(&mut scripted, next);
-    assert!(scripted.told.contains(&Told::Resolved(vec![4, 5])));
+    assert_eq!(scripted.events.all(event!(ElementEvent::Resolved(_))), [resolved()]);
 }
 
 #[test]
@@ -153,13 +164,17 @@ fn after_t1_the_home_is_asked_again_and_another_registrar_is_looked_for_meanwhil
     assert!(scripted.element.is_registered() && scripted.ended.is_empty());
     // RFC 5352 §3.7.2: the one that responds is the new home.
     let next = scripted.opens(2);
-    assert_eq!((&scripted.ended, &scripted.told), (&vec![home], &vec![Told::HomeLost]));
+    assert_eq!(
+        (&scripted.ended, scripted.events.list()),
+        (&vec![home], vec![ElementEvent::HomeLost { reason: CloseReason::Lost }])
+    );
     let mut types = scripted.types(next);
     types.sort_unstable();
     assert_eq!(types, [REGISTRATION, RESOLUTION]);
     scripted.accepts(next);
     answers(&mut scripted, next);
-    assert_eq!(scripted.told[1..], [Told::Registered, Told::Resolved(vec![4, 5])]);
+    let registered = ElementEvent::Registered { home: ServerIdentifier::NONE };
+    assert_eq!(scripted.events.list()[1..], [registered, resolved()]);
     assert!(!scripted.element.is_hunting());
 }
 
@@ -170,7 +185,7 @@ fn a_home_that_answers_late_stays() {
     scripted.wait(T1);
     assert_eq!(scripted.wanted(), [2]);
     answers(&mut scripted, home);
-    assert_eq!(scripted.told, [Told::Resolved(vec![4, 5])]);
+    assert_eq!(scripted.events.list(), [resolved()]);
     assert!(scripted.wanted().is_empty() && !scripted.ended.contains(&home));
     assert!(scripted.element.is_registered());
 }
@@ -203,7 +218,7 @@ fn an_only_registrar_is_asked_again_over_the_same_association() {
     assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
     assert!(scripted.attempts.is_empty());
     answers(&mut scripted, home);
-    assert_eq!(scripted.told, [Told::Resolved(vec![4, 5])]);
+    assert_eq!(scripted.events.list(), [resolved()]);
 }
 
 #[test]
@@ -212,9 +227,9 @@ fn an_element_that_leaves_hears_the_answer_before_it_goes() {
     resolve(&mut scripted);
     scripted.act(|element, now| element.deregister(now));
     scripted.removes(home);
-    assert_eq!((&scripted.told, scripted.ended.len()), (&vec![Told::Deregistered], 0));
+    assert_eq!((scripted.events.list(), scripted.ended.len()), (vec![ElementEvent::Deregistered], 0));
     answers(&mut scripted, home);
-    assert_eq!((scripted.told.last(), scripted.ended), (Some(&Told::Resolved(vec![4, 5])), vec![home]));
+    assert_eq!((scripted.events.list().last(), &scripted.ended), (Some(&resolved()), &vec![home]));
 }
 
 #[test]
@@ -235,7 +250,7 @@ fn a_refusal_is_told_with_its_cause_and_an_answer_of_someone_else_is_none() {
     resolve(&mut scripted);
     let stranger = scripted.comes(9);
     answers(&mut scripted, stranger);
-    assert!(!scripted.told.contains(&Told::Resolved(vec![4, 5])));
+    assert!(!scripted.events.has(event!(ElementEvent::Resolved(_))));
     let causes = [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)];
     let response = HandleResolutionResponse {
         pool_handle: other(),
@@ -246,5 +261,5 @@ fn a_refusal_is_told_with_its_cause_and_an_answer_of_someone_else_is_none() {
     };
     scripted.hears(home, Body::HandleResolutionResponse(response));
     let failure = ResolutionFailure::Rejected(Some(CauseCode::UNKNOWN_POOL_HANDLE));
-    assert_eq!(scripted.told.last(), Some(&Told::ResolutionFailed(failure)));
+    assert_eq!(scripted.events.list().last(), Some(&ElementEvent::ResolutionFailed { pool_handle: other(), failure }));
 }

@@ -40,6 +40,16 @@ impl<E: Copy + Debug> Log<E> {
         self.told.iter().any(|(_, event)| wanted(event))
     }
 
+    /// All events, in order.
+    pub(crate) fn list(&self) -> Vec<E> {
+        self.told.iter().map(|(_, event)| *event).collect()
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.told.clear();
+    }
+
     /// All such events, in order.
     pub(crate) fn all(&self, wanted: impl Fn(&E) -> bool) -> Vec<E> {
         self.told.iter().map(|(_, event)| *event).filter(|event| wanted(event)).collect()

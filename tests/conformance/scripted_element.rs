@@ -3,17 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement, RegistrationFailure};
-use rserpool::pool_user::ResolutionFailure;
+use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, RegistrationResponse, message_type,
 };
-use rserpool::wire::{CauseCode, PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
 use rserpool::{
     Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol, Purpose,
     UserTransport,
 };
 
+use crate::events::Log;
 use crate::scripted_user::{ASAP, Sent, encode};
 
 /// Where the element serves.
@@ -28,39 +28,6 @@ pub(crate) fn reference() -> ElementReference<'static> {
     ElementReference { pool_handle: PoolHandle::new(b"pool"), identifier: PeIdentifier(1) }
 }
 
-/// What the element has told its application, as far as tests look at it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    Registered,
-    RegistrationFailed(RegistrationFailure),
-    Deregistered,
-    DeregistrationRejected(CauseCode),
-    HomeLost,
-    HomeChanged(ServerIdentifier),
-    /// A pool's elements.
-    Resolved(Vec<u32>),
-    ResolutionFailed(ResolutionFailure),
-    Other,
-}
-
-impl Told {
-    fn of(event: &ElementEvent<'_>) -> Self {
-        match *event {
-            ElementEvent::Registered { .. } => Self::Registered,
-            ElementEvent::RegistrationFailed(failure) => Self::RegistrationFailed(failure),
-            ElementEvent::Deregistered => Self::Deregistered,
-            ElementEvent::DeregistrationRejected { cause } => Self::DeregistrationRejected(cause),
-            ElementEvent::HomeLost { .. } => Self::HomeLost,
-            ElementEvent::HomeChanged { home } => Self::HomeChanged(home),
-            ElementEvent::Resolved(response) => {
-                Self::Resolved(response.pool_elements.iter().map(|element| element.identifier.0).collect())
-            }
-            ElementEvent::ResolutionFailed { failure, .. } => Self::ResolutionFailed(failure),
-            _ => Self::Other,
-        }
-    }
-}
-
 pub(crate) struct ScriptedElement {
     pub(crate) element: PoolElement,
     pub(crate) now: Instant,
@@ -71,7 +38,7 @@ pub(crate) struct ScriptedElement {
     pub(crate) attempts: Vec<(Instant, u8)>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) ended: Vec<AssociationId>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) events: Log<ElementEvent<'static>>,
 }
 
 impl ScriptedElement {
@@ -88,8 +55,8 @@ impl ScriptedElement {
         for number in registrars {
             element.add_registrar(EndpointBuf::single(Protocol::Sctp, registrar(*number), 3863)).unwrap();
         }
-        let (opening, attempts, sent, ended, told) = Default::default();
-        Self { element, now: Instant::from_millis(1), accepted: 0, opening, attempts, sent, ended, told }
+        let (opening, attempts, sent, ended, events) = Default::default();
+        Self { element, now: Instant::from_millis(1), accepted: 0, opening, attempts, sent, ended, events }
     }
 
     /// A member of its pool, whose home is registrar 1, over the association that is returned.
@@ -108,7 +75,7 @@ impl ScriptedElement {
         self.attempts.clear();
         self.sent.clear();
         self.ended.clear();
-        self.told.clear();
+        self.events.clear();
     }
 
     pub(crate) fn act<R>(&mut self, act: impl FnOnce(&mut PoolElement, Instant) -> R) -> R {
@@ -140,7 +107,7 @@ impl ScriptedElement {
                     self.opening.retain(|(opening, _)| *opening != association);
                     self.ended.push(association);
                 }
-                Action::Event(event) => self.told.push(Told::of(&event)),
+                Action::Event(event) => self.events.push(self.now, event),
                 _ => {}
             }
         }
@@ -235,6 +202,12 @@ impl ScriptedElement {
     pub(crate) fn acknowledged(&self) -> usize {
         let is_ack = |sent: &&Sent| sent.octets[0] == message_type::ENDPOINT_KEEP_ALIVE_ACK && sent.protocol == ASAP;
         self.sent.iter().filter(is_ack).count()
+    }
+}
+
+impl Drop for ScriptedElement {
+    fn drop(&mut self) {
+        self.events.show_after_failure();
     }
 }
 
