@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::endpoint::{EndpointBuf, Protocol};
+use crate::endpoint::{Endpoint, EndpointBuf, Protocol};
 use crate::machine::{AssociationId, AssociationNames};
 use crate::time::{Instant, earliest};
 use crate::wire::asap::ServerAnnounce;
@@ -134,6 +134,18 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
 
     pub(crate) fn is_on(&self) -> bool {
         self.stage != Stage::Off
+    }
+
+    /// Whether all attempts of this round have failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.stage, Stage::Pausing { t5: Some(_), .. })
+    }
+
+    /// Whether a registrar at the place that somebody has come from is known. The first address is where the packets come from; what
+    /// other addresses it has it may say itself.
+    pub(crate) fn knows(&self, peer: Endpoint<'_>) -> bool {
+        let Some(place) = peer.addresses.first() else { return false };
+        self.registrars.iter().any(|known| known.endpoint.as_endpoint().addresses.contains(place))
     }
 
     /// There is no home, or it is lost: starts hunting, or goes on. RFC 5352 §3.6 SH1, SH2.

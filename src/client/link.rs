@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::hunt::{Hunt, HuntAction, HuntConfig, TooManyRegistrars};
 use super::outbox::Outbox;
 use super::{ClientRecord, queue_hunt};
-use crate::endpoint::EndpointBuf;
+use crate::endpoint::{Endpoint, EndpointBuf};
 use crate::machine::{AssociationId, AssociationNames};
 use crate::time::Instant;
 use crate::wire::asap::ServerAnnounce;
@@ -46,6 +46,16 @@ impl<const REGISTRARS: usize> Link<REGISTRARS> {
     /// Whether there is no home registrar, and one is looked for.
     pub(crate) fn is_hunting(&self) -> bool {
         self.home.is_none() && self.hunt.is_on()
+    }
+
+    /// Whether somebody who has come is a registrar that is known.
+    pub(crate) fn knows(&self, peer: Endpoint<'_>) -> bool {
+        self.hunt.knows(peer)
+    }
+
+    /// Whether there is no home registrar, and of those that are known none answers.
+    pub(crate) fn nobody_answers(&self) -> bool {
+        self.home.is_none() && self.hunt.has_failed()
     }
 
     /// A name for another association.

@@ -87,6 +87,9 @@ pub struct ElementConfig {
     pub change_interval: Duration,
     /// MAX-REG-ATTEMPT: with more registrations without answer than these the element gives up. Default 2.
     pub max_reg_attempt: u8,
+    /// How long a home registrar may be silent, once it is asked, before a registrar that the element does not know may take
+    /// its place. It has to be less than the time in which registrars want their keep-alives answered. Default 3 s.
+    pub home_silence: Duration,
     /// The longest cookie that may be sent, in octets: what the pool's users keep. Default [`DEFAULT_COOKIE`]; users that run by
     /// themselves keep [`MAX_COOKIE`](crate::MAX_COOKIE).
     pub max_cookie: usize,
@@ -130,6 +133,7 @@ impl ElementConfig {
             max_request_retransmit: 2,
             change_interval: Duration::ZERO,
             max_reg_attempt: 2,
+            home_silence: Duration::from_secs(3),
             max_cookie: DEFAULT_COOKIE,
             hunt: HuntConfig::default(),
             profile: Profile::Rfc,

@@ -10,6 +10,7 @@
 
 mod config;
 mod event;
+mod keep_alive;
 mod registration;
 mod resolution;
 mod sessions;
@@ -22,8 +23,9 @@ pub use self::resolution::ResolveError;
 pub use crate::client::sizes::MAX_POOL_HANDLE;
 
 use self::event::Record;
+use self::keep_alive::Claim;
 use self::resolution::Query;
-use self::sessions::{Added, FailoverOrder, Sessions};
+use self::sessions::{Added, FailoverOrder, Origin, Sessions};
 use crate::asap_input::receive;
 use crate::client::hunt::TooManyRegistrars;
 use crate::client::link::Link;
@@ -128,6 +130,9 @@ pub struct PoolElement<const SESSIONS: usize = 16, const OCTETS: usize = 1536> {
     /// When a change of the configuration is to be registered.
     change_due: Option<Instant>,
     query: Option<Query>,
+    claim: Option<Claim>,
+    /// When the home was asked last whether it lives.
+    home_asked: Option<Instant>,
     sessions: Sessions<SESSIONS>,
     duty: Duty,
     failover_order: FailoverOrder,
@@ -150,6 +155,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             registered_at: None,
             change_due: None,
             query: None,
+            claim: None,
+            home_asked: None,
             sessions: Sessions::new(),
             duty: Duty::Serving,
             failover_order: FailoverOrder::default(),
@@ -276,7 +283,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> Machine for PoolElement<SESSION
             State::Registering { t2: at } | State::Deregistering { t3: at } => Some(at),
         };
         let query = self.query.as_ref().map(Query::t1);
-        earliest(earliest(own, query), self.link.poll_timeout())
+        let claim = self.claim.as_ref().map(Claim::timeout);
+        earliest(earliest(earliest(own, query), claim), self.link.poll_timeout())
     }
 }
 
@@ -284,6 +292,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     fn message(&mut self, now: Instant, association: AssociationId, octets: &[u8]) {
         let outbox = &mut self.outbox;
         let Some(message) = receive(octets, |reply| _ = send(outbox, association, reply)) else { return };
+        if self.link.home() == Some(association) {
+            self.refuse_claim();
+        }
         match message.body {
             Body::RegistrationResponse(response) => self.registration_response(now, association, &response),
             Body::DeregistrationResponse(response) => self.deregistration_response(now, association, &response),
@@ -302,7 +313,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     fn accepted(&mut self, association: AssociationId, peer: Endpoint<'_>) {
         let has_left = self.duty != Duty::Serving && self.state == State::Idle;
-        match if has_left { Added::No } else { self.sessions.add(association) } {
+        let origin = if self.link.knows(peer) { Origin::KnownRegistrar } else { Origin::Elsewhere };
+        match if has_left { Added::No } else { self.sessions.add(association, origin) } {
             Added::Yes => {}
             Added::InsteadOf(silent) => self.turn_away(silent),
             Added::No => return self.turn_away(association),

@@ -1,12 +1,12 @@
-//! Membership in the pool: registration, its renewal, deregistration, keep-alives, and the home registrar (RFC 5352
-//! §3.1, §3.2, §3.4, §3.6).
+//! Membership in the pool: registration, its renewal, deregistration, and the home registrar that is looked for (RFC 5352 §3.1,
+//! §3.2, §3.6).
 
 use super::{ElementConfig, Goal, PoolElement, Record, RegistrationFailure, State};
 use crate::client::link::Opened;
 use crate::client::send;
 use crate::machine::{AssociationId, CloseReason};
 use crate::time::Instant;
-use crate::wire::asap::{self, Body, ElementReference, EndpointKeepAlive};
+use crate::wire::asap::{self, Body, ElementReference};
 use crate::wire::{PoolHandle, ServerIdentifier};
 
 impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
@@ -27,7 +27,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     /// What is to be asked of a new home registrar.
-    const fn goal(&self) -> Option<Goal> {
+    pub(super) const fn goal(&self) -> Option<Goal> {
         match self.state {
             State::Idle => None,
             State::Hunting(goal) => Some(goal),
@@ -77,7 +77,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     /// Ends an association with a registrar.
-    fn end(&mut self, association: Option<AssociationId>, record: impl FnOnce(AssociationId) -> Record) {
+    pub(super) fn end(&mut self, association: Option<AssociationId>, record: impl FnOnce(AssociationId) -> Record) {
         if let Some(association) = association {
             self.sessions.remove(association);
             self.event(record(association));
@@ -88,6 +88,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     fn lose_home(&mut self, now: Instant, reason: CloseReason) {
         self.link.lose();
         self.home = ServerIdentifier::NONE;
+        if self.follow_claim(now) {
+            return;
+        }
         if let State::Registering { .. } = self.state {
             self.attempt_failed(now, reason);
         }
@@ -113,6 +116,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     }
 
     fn home_found(&mut self, now: Instant) {
+        self.refuse_claim();
         if let Some(goal) = self.goal() {
             self.pursue(now, goal);
         }
@@ -121,6 +125,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
 
     pub(super) fn closed(&mut self, now: Instant, association: AssociationId, reason: CloseReason) {
         let is_users = self.sessions.remove(association);
+        self.claim.take_if(|claim| claim.association() == association);
         if self.link.home() == Some(association) {
             self.event(Record::HomeLost { reason });
             self.lose_home(now, reason);
@@ -161,6 +166,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         self.register_change(now);
         self.query_timeout(now);
         self.link.timeout(now, &mut self.outbox);
+        self.settle_claim(now);
     }
 
     pub(super) fn registration_response(
@@ -214,48 +220,5 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             }
             _ => {}
         }
-    }
-
-    /// RFC 5352 §3.4 KA1, KA2.
-    pub(super) fn keep_alive(&mut self, now: Instant, association: AssociationId, keep_alive: &EndpointKeepAlive<'_>) {
-        self.sessions.is_registrar(association);
-        let for_another = keep_alive.identifier.is_some_and(|identifier| identifier != self.config.identifier);
-        if keep_alive.pool_handle != PoolHandle::new(&self.config.pool_handle) || for_another {
-            return;
-        }
-        match self.state {
-            // There is no registration that the message could be about: it is discarded (KA1). An answer would keep the
-            // element in the table of a registrar that has missed its deregistration.
-            State::Idle => return,
-            // The registrar is to remove the element, so it is not told that the element is there.
-            State::Deregistering { .. } | State::Hunting(Goal::Deregister) => {}
-            State::Registering { .. } | State::Registered { .. } | State::Hunting(Goal::Register) => {
-                let message = Body::EndpointKeepAliveAck(Self::reference(&self.config));
-                let _ = send(&mut self.outbox, association, &message.into());
-            }
-        }
-        if self.link.home() == Some(association) {
-            self.home = keep_alive.server;
-        } else if keep_alive.new_home || matches!(self.state, State::Hunting(_)) {
-            // Also the old one, if it comes over a new association: the old association has ended, or soon will. And who looks
-            // for a home has found one in a registrar that asks: between the two there may be no second association.
-            self.adopt(now, association, keep_alive.server);
-        }
-    }
-
-    /// A registrar has taken over: it is the home now.
-    fn adopt(&mut self, now: Instant, association: AssociationId, server: ServerIdentifier) {
-        let old = self.link.adopt(association, &mut self.outbox);
-        match self.goal() {
-            // It has taken over the registration as well.
-            _ if self.is_registered() => {}
-            // Whether the old home has handled the request is not known; the new one has not.
-            Some(goal) => self.pursue(now, goal),
-            None => {}
-        }
-        self.ask_anew(now);
-        self.end(old, |association| Record::Close { association });
-        self.home = server;
-        self.event(Record::HomeChanged { home: server });
     }
 }

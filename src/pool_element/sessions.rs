@@ -40,9 +40,18 @@ pub(super) enum Added {
     No,
 }
 
+/// Where an association has come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From a registrar that the element knew when the association came in.
+    KnownRegistrar,
+    Elsewhere,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     session: AssociationId,
+    origin: Origin,
     who: Who,
     buffer: SendBuffer,
 }
@@ -69,7 +78,7 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
     const USERS: usize = SESSIONS - if SESSIONS >= 16 { SESSIONS / 8 } else { SESSIONS.div_ceil(8) };
 
     /// Takes one more. If there is no room, one that has not said anything yet has to make way, or nobody is taken.
-    pub(super) fn add(&mut self, session: AssociationId) -> Added {
+    pub(super) fn add(&mut self, session: AssociationId, origin: Origin) -> Added {
         let mut instead_of = None;
         if self.entries.is_full() {
             let Some(silent) = self.entries.iter().find(|entry| entry.who == Who::Unknown) else {
@@ -79,7 +88,8 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
             self.remove(silent.session);
         }
         if let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) {
-            let _ = self.entries.insert(place, Entry { session, who: Who::Unknown, buffer: SendBuffer::HasRoom });
+            let entry = Entry { session, origin, who: Who::Unknown, buffer: SendBuffer::HasRoom };
+            let _ = self.entries.insert(place, entry);
         }
         instead_of.map_or(Added::Yes, Added::InsteadOf)
     }
@@ -105,6 +115,11 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
         if let Some(entry) = self.find(session) {
             entry.who = Who::Registrar;
         }
+    }
+
+    /// Where an association has come from that is there.
+    pub(super) fn origin(&mut self, session: AssociationId) -> Origin {
+        self.find(session).map_or(Origin::Elsewhere, |entry| entry.origin)
     }
 
     /// The business card has changed.

@@ -275,7 +275,7 @@ fn a_registration_that_cannot_be_understood_is_rejected_and_not_left_without_an_
     assert_eq!(*to, association);
     // ASAP_REGISTRATION_RESPONSE with R, for the same element, and "Invalid Values" with the policy.
     assert_eq!(answer[..2], [3, 1]);
-    let Body::RegistrationResponse(response) = asap::Message::decode(answer).unwrap().message.body else { panic!() };
+    let Body::RegistrationResponse(response) = Message::decode(answer).unwrap().message.body else { panic!() };
     assert_eq!((response.element.pool_handle.octets(), response.element.identifier.0), (&b"pool"[..], 7));
     let cause = response.error.and_then(|causes| causes.first()).unwrap();
     assert_eq!(cause.code, CauseCode::INVALID_VALUES);

@@ -252,7 +252,7 @@ fn a_keep_alive_for_another_pool_is_silently_discarded() {
         };
         let mut octets = [0; 64];
         let length = asap::Message::from(Body::EndpointKeepAlive(keep_alive)).encode(&mut octets).unwrap();
-        net.inject(element, ASAP, &octets[..length]);
+        net.inject_from(address(registrar), element, ASAP, &octets[..length]);
         net.run(SECOND);
         let changed = event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x999) });
         assert_eq!(net.events(element).count(changed), expected);

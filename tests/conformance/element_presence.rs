@@ -83,7 +83,7 @@ fn an_element_that_leaves_tells_nobody_that_it_is_there() {
 
 #[test]
 fn an_element_that_leaves_deregisters_with_who_makes_himself_its_home() {
-    let (mut scripted, home) = ScriptedElement::registered();
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2, 3]);
     scripted.act(|element, now| element.deregister(now));
     let other = scripted.comes(2);
     scripted.asks(other, 2, Wants::ToBeHome);
@@ -95,7 +95,7 @@ fn an_element_that_leaves_deregisters_with_who_makes_himself_its_home() {
 
 #[test]
 fn an_element_that_looks_for_a_registrar_to_leave_by_deregisters_with_who_asks() {
-    let (mut scripted, home) = ScriptedElement::registered();
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2, 3]);
     scripted.act(|element, now| element.deregister(now));
     scripted.closes(home, CloseReason::Lost);
     let other = scripted.comes(2);
@@ -105,7 +105,7 @@ fn an_element_that_looks_for_a_registrar_to_leave_by_deregisters_with_who_asks()
 
 #[test]
 fn an_element_that_renews_its_registration_or_looks_for_a_home_is_there() {
-    let (mut scripted, home) = ScriptedElement::registered();
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2, 3]);
     scripted.act(|element, now| element.register(now));
     let other = scripted.comes(2);
     scripted.asks(other, 2, Wants::ToKnow);

@@ -52,16 +52,6 @@ fn resolved() -> ElementEvent<'static> {
     with_response(|response| ElementEvent::Resolved(response).keep())
 }
 
-/// An element that knows these registrars, and whose home is the first.
-fn registered(registrars: &[u8]) -> (ScriptedElement, AssociationId) {
-    let mut scripted = ScriptedElement::new(registrars);
-    scripted.act(|element, now| element.register(now));
-    let home = scripted.opens(registrars[0]);
-    scripted.accepts(home);
-    scripted.clear();
-    (scripted, home)
-}
-
 #[test]
 fn an_element_without_a_home_looks_for_one_to_ask_and_leaves_it_afterwards() {
     let mut scripted = ScriptedElement::new(&[1]);
@@ -101,7 +91,7 @@ fn an_element_that_registers_meanwhile_does_both_over_one_association() {
 
 #[test]
 fn a_resolution_without_answer_is_repeated_max_request_retransmit_times() {
-    let (mut scripted, home) = registered(&[1]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1]);
     resolve(&mut scripted);
     for asked in 1..=3 {
         assert_eq!(scripted.types(home), vec![RESOLUTION; asked]);
@@ -141,7 +131,7 @@ fn while_there_is_no_registrar_t1_runs_all_the_same() {
 
 #[test]
 fn a_resolution_is_asked_of_the_next_home_when_the_first_is_lost() {
-    let (mut scripted, home) = registered(&[1, 2]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     resolve(&mut scripted);
     scripted.closes(home, CloseReason::Lost);
     scripted.wait(SECOND);
@@ -155,7 +145,7 @@ fn a_resolution_is_asked_of_the_next_home_when_the_first_is_lost() {
 
 #[test]
 fn after_t1_the_home_is_asked_again_and_another_registrar_is_looked_for_meanwhile() {
-    let (mut scripted, home) = registered(&[1, 2]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     resolve(&mut scripted);
     scripted.wait(T1);
     assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
@@ -180,7 +170,7 @@ fn after_t1_the_home_is_asked_again_and_another_registrar_is_looked_for_meanwhil
 
 #[test]
 fn a_home_that_answers_late_stays() {
-    let (mut scripted, home) = registered(&[1, 2]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     resolve(&mut scripted);
     scripted.wait(T1);
     assert_eq!(scripted.wanted(), [2]);
@@ -192,7 +182,7 @@ fn a_home_that_answers_late_stays() {
 
 #[test]
 fn a_home_that_is_lost_while_another_is_looked_for_is_replaced_by_that_one() {
-    let (mut scripted, home) = registered(&[1, 2]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     resolve(&mut scripted);
     scripted.wait(T1);
     scripted.closes(home, CloseReason::Lost);
@@ -202,7 +192,7 @@ fn a_home_that_is_lost_while_another_is_looked_for_is_replaced_by_that_one() {
     types.sort_unstable();
     assert_eq!(types, [REGISTRATION, RESOLUTION]);
     // If the other fails as well, the one that was lost is better than none.
-    let (mut scripted, home) = registered(&[1, 2]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     resolve(&mut scripted);
     scripted.wait(T1);
     scripted.fails(2);
@@ -212,7 +202,7 @@ fn a_home_that_is_lost_while_another_is_looked_for_is_replaced_by_that_one() {
 
 #[test]
 fn an_only_registrar_is_asked_again_over_the_same_association() {
-    let (mut scripted, home) = registered(&[1]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1]);
     resolve(&mut scripted);
     scripted.wait(T1 + SECOND);
     assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
@@ -223,7 +213,7 @@ fn an_only_registrar_is_asked_again_over_the_same_association() {
 
 #[test]
 fn an_element_that_leaves_hears_the_answer_before_it_goes() {
-    let (mut scripted, home) = registered(&[1]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1]);
     resolve(&mut scripted);
     scripted.act(|element, now| element.deregister(now));
     scripted.removes(home);
@@ -246,7 +236,7 @@ fn an_element_that_gives_up_registering_still_asks() {
 
 #[test]
 fn a_refusal_is_told_with_its_cause_and_an_answer_of_someone_else_is_none() {
-    let (mut scripted, home) = registered(&[1]);
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1]);
     resolve(&mut scripted);
     let stranger = scripted.comes(9);
     answers(&mut scripted, stranger);

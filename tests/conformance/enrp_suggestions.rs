@@ -7,10 +7,10 @@ use rserpool::registrar::{RegistrarEvent, TakeoverSuggestions};
 use rserpool::wire::enrp::Body;
 use rserpool::wire::enrp::message_type::HANDLE_UPDATE;
 use rserpool::wire::{PayloadProtocol, ServerIdentifier};
-use rserpool::{Input, OpenFailure};
+use rserpool::{EndpointBuf, Input, OpenFailure, Protocol};
 
 use crate::events::event;
-use crate::network::{Network, NodeId};
+use crate::network::{ASAP_PORT, Network, NodeId, address};
 use crate::scripted::{self, Done, Element, Scripted, element};
 
 const ENRP: PayloadProtocol = PayloadProtocol::ENRP;
@@ -30,6 +30,16 @@ fn one_full_and_one_empty(suggestions: [TakeoverSuggestions; 2]) -> (Network, [N
     (net, [first, second], elements)
 }
 
+/// The elements are told of a registrar. They do not leave a home that lives for one that they do not know.
+fn know(net: &mut Network, elements: &[NodeId], registrar: NodeId) {
+    for element in elements {
+        net.with_element(*element, |element, _| {
+            let place = EndpointBuf::single(Protocol::Sctp, address(registrar), ASAP_PORT);
+            element.add_registrar(place).unwrap();
+        });
+    }
+}
+
 fn suggestions(net: &Network, from: NodeId, to: NodeId) -> usize {
     net.messages(from, to, ENRP, HANDLE_UPDATE).iter().filter(|sent| sent.octets[1] == 1).count()
 }
@@ -37,6 +47,7 @@ fn suggestions(net: &Network, from: NodeId, to: NodeId) -> usize {
 #[test]
 fn elements_move_to_a_registrar_that_has_none_until_both_have_as_many() {
     let (mut net, [first, second], elements) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    know(&mut net, &elements, second);
     assert_eq!(net.table(second).iter().filter(|(_, home)| *home == 0x100).count(), 4);
     // As they register again.
     net.run(Duration::from_secs(40));
@@ -120,8 +131,24 @@ fn a_peer_with_a_rule_of_its_own_gets_what_it_suggests_back_only_a_few_times() {
 }
 
 #[test]
+fn an_element_is_not_moved_to_a_registrar_that_it_does_not_know() {
+    let (mut net, [first, second], elements) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    net.run(Duration::from_secs(300));
+    for registrar in [first, second] {
+        assert!(net.table(registrar).iter().all(|(_, home)| *home == 0x100));
+        assert!(!net.events(registrar).has(event!(RegistrarEvent::Removed { .. })));
+    }
+    // It is suggested again when the elements register again, every 30 s, and not more often.
+    let suggestions = suggestions(&net, first, second);
+    assert!((4..=44).contains(&suggestions), "{suggestions}");
+    let moved = event!(ElementEvent::HomeChanged { .. } | ElementEvent::HomeLost { .. });
+    assert!(!elements.iter().any(|element| net.events(*element).has(moved)));
+}
+
+#[test]
 fn a_dead_registrar_that_comes_back_gets_elements_again() {
-    let (mut net, [first, second], _) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    let (mut net, [first, second], elements) = one_full_and_one_empty([TakeoverSuggestions::On; 2]);
+    know(&mut net, &elements, second);
     net.run(Duration::from_secs(60));
     net.kill(second);
     let target = ServerIdentifier(0x100 + second as u32);
@@ -130,6 +157,7 @@ fn a_dead_registrar_that_comes_back_gets_elements_again() {
     });
     assert!(net.table(first).iter().all(|(_, home)| *home == 0x100));
     let third = net.registrar_with(&[first], |config| config.takeover_suggestions = TakeoverSuggestions::On);
+    know(&mut net, &elements, third);
     net.run(Duration::from_secs(60));
     assert_eq!(net.table(first).iter().filter(|(_, home)| *home == 0x100 + third as u32).count(), 2);
     assert_eq!(net.table(first), net.table(third));

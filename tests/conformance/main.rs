@@ -17,6 +17,7 @@ mod cookies;
 mod element_attempts;
 mod element_config;
 mod element_duties;
+mod element_homes;
 mod element_presence;
 mod element_resolution;
 mod enrp_arbitration;

@@ -111,6 +111,8 @@ pub(crate) struct Network {
     pub(crate) now: Instant,
     nodes: Vec<Node>,
     links: Vec<[End; 2]>,
+    /// Nodes between which nothing gets through.
+    separated: Vec<[NodeId; 2]>,
     queue: BTreeMap<(Instant, u64), (NodeId, Delivery)>,
     sequence: u64,
     accepted: u32,
@@ -283,6 +285,20 @@ impl Network {
         }
     }
 
+    /// Cuts all associations between two nodes, and lets nothing through until they are joined.
+    pub(crate) fn separate(&mut self, a: NodeId, b: NodeId) {
+        self.cut(a, b);
+        self.separated.push([a, b]);
+    }
+
+    pub(crate) fn join(&mut self, a: NodeId, b: NodeId) {
+        self.separated.retain(|pair| *pair != [a, b]);
+    }
+
+    fn are_separated(&self, a: NodeId, b: NodeId) -> bool {
+        self.separated.iter().any(|pair| pair.contains(&a) && pair.contains(&b))
+    }
+
     /// Sends octets to a node on a new association, as a stranger would.
     pub(crate) fn inject(&mut self, to: NodeId, protocol: PayloadProtocol, octets: &[u8]) -> AssociationId {
         self.inject_from(STRANGER, to, protocol, octets)
@@ -450,7 +466,7 @@ impl Network {
             self.deliver(10 * DELAY, node, Delivery::OpenFailed(association));
             return;
         };
-        if self.nodes[target].paused {
+        if self.nodes[target].paused || self.are_separated(node, target) {
             self.deliver(GIVE_UP, node, Delivery::OpenFailed(association));
             return;
         }

@@ -61,9 +61,14 @@ impl ScriptedElement {
 
     /// A member of its pool, whose home is registrar 1, over the association that is returned.
     pub(crate) fn registered() -> (Self, AssociationId) {
-        let mut scripted = Self::new(&[1]);
+        Self::registered_with(&[1])
+    }
+
+    /// A member of its pool that knows these registrars. The first is its home.
+    pub(crate) fn registered_with(registrars: &[u8]) -> (Self, AssociationId) {
+        let mut scripted = Self::new(registrars);
         scripted.act(|element, now| element.register(now));
-        let home = scripted.opens(1);
+        let home = scripted.opens(registrars[0]);
         scripted.accepts(home);
         assert!(scripted.element.is_registered());
         scripted.clear();

@@ -10,7 +10,7 @@ use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier
 use rserpool::{AssociationId, CloseReason, IncomingMessage, Input, OutgoingMessage};
 
 use crate::events::event;
-use crate::network::{Network, NodeId};
+use crate::network::{Network, NodeId, address};
 use crate::scripted_user::ScriptedUser;
 
 const ASAP: PayloadProtocol = PayloadProtocol::ASAP;
@@ -256,7 +256,7 @@ fn the_association_with_the_home_registrar_is_no_session_that_could_be_closed() 
     };
     let mut octets = [0; 64];
     let length = Message::from(Body::EndpointKeepAlive(keep_alive)).encode(&mut octets).unwrap();
-    let home = net.inject(element, ASAP, &octets[..length]);
+    let home = net.inject_from(address(registrar), element, ASAP, &octets[..length]);
     net.run(SECOND);
     assert!(net.events(element).has(event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x999) })));
     net.with_element(element, |element, _| assert_eq!(element.close_session(home), Err(SendError::NoSession)));
