@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use super::Registrar;
+use super::associations::Association;
 use super::event::Event;
 use super::outbox::Record;
 use super::peers::{ReplyRequired, own_endpoint};
@@ -45,6 +46,10 @@ impl Registrar {
     fn leads_to_itself(&mut self, now: Instant, association: AssociationId) {
         if !association.is_accepted() {
             self.configured.retain(|peer| peer.association != Some(association));
+            // It may know itself as a peer under an identifier that it has had.
+            if let Some(former) = self.associations.get(association).and_then(Association::server) {
+                self.forget_peer(former);
+            }
             self.abort(now, association);
         }
     }

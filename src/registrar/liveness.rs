@@ -45,8 +45,8 @@ impl Registrar {
                 self.forget_peer(identifier);
             }
             (Status::Active, _) => self.suspect(now, identifier),
-            // It has been asked on the association that is gone.
-            (Status::Suspected | Status::NotActive, Standing::Open) => self.ask_whether_alive(now, identifier),
+            // It has been asked, and has the rest of its time.
+            (Status::Suspected | Status::NotActive, Standing::Open) => {}
         }
     }
 

@@ -103,7 +103,8 @@ pub(crate) fn run(args: &RegistrarArgs) -> Result<(), Failure> {
 
 /// Whether [`reconfigure`] takes an option or a setting, by its name.
 fn is_reloaded(name: &str) -> bool {
-    matches!(name, "peer" | "any-address" | "takeover-suggestions") || settings::is_registrars(name)
+    matches!(name, "peer" | "peer-only" | "peer-from" | "any-address" | "takeover-suggestions")
+        || settings::is_registrars(name)
 }
 
 /// Takes peers and settings; the rest of what the command line and its file say is not for a registrar that runs.
