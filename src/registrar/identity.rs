@@ -50,7 +50,9 @@ impl Registrar {
             if let Some(former) = self.associations.get(association).and_then(Association::server) {
                 self.forget_peer(former);
             }
-            self.abort(now, association);
+            if self.associations.get(association).is_some() {
+                self.abort(now, association);
+            }
         }
     }
 
