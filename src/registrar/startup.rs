@@ -207,7 +207,7 @@ impl Registrar {
         let serving = *phase == Phase::Serving;
         // One with the same identifier elsewhere is listed, so that the one that asks hears of it.
         let asks = |id: ServerIdentifier, peer: &Peer| id == sender && peer.association == Some(association);
-        let known = peers.iter().filter(|(id, peer)| !asks(**id, peer) && peer.status == Status::Active);
+        let known = peers.iter().filter(|(id, peer)| !asks(**id, peer) && peer.status != Status::NotActive);
         let servers: Vec<ServerInformation<'_>> = known
             .filter_map(|(id, peer)| {
                 let transport = peer.endpoint.as_ref()?.as_transport(TransportUse::DataOnly);

@@ -198,6 +198,18 @@ fn a_mentor_does_not_list_one_that_another_is_about_to_take_over() {
 }
 
 #[test]
+fn a_mentor_lists_those_that_it_asks_whether_they_live_and_so_a_newcomer_hears_who_has_its_identifier() {
+    let mut scripted = Scripted::new(&[]);
+    let [_, lost] = [1, 2].map(|number| scripted.comes(number));
+    scripted.input(Input::Closed { association: lost, reason: CloseReason::Lost });
+    // It does not know that registrar 1 has its identifier.
+    let newcomer = scripted.accept(9);
+    scripted.octets(newcomer, &presence(peer(1), 9, R, PeChecksum(0xffff)));
+    scripted.done();
+    assert_eq!(listed(&mut scripted, newcomer, 1), [1, 2].map(|number| (peer(number), vec![host(number)])));
+}
+
+#[test]
 fn a_list_that_is_too_long_for_a_message_is_cut() {
     let mut scripted = Scripted::with(&[], |config| {
         (config.limits.peers, config.limits.address_peers) = (5_000, 5_000);
