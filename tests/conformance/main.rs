@@ -8,17 +8,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod announcements;
 mod asap_guard;
 mod asap_registration;
 mod asap_resolution;
 mod asap_updates;
 mod business_cards;
 mod cookies;
+mod defaults;
 mod element_attempts;
 mod element_config;
 mod element_duties;
 mod element_homes;
 mod element_presence;
+mod element_registration;
 mod element_resolution;
 mod enrp_arbitration;
 mod enrp_audit;
@@ -36,6 +39,7 @@ mod pool_policy;
 mod profile;
 mod registrar_shutdown;
 mod registrar_stall;
+mod registrar_words;
 mod scripted;
 mod scripted_element;
 mod scripted_user;
@@ -47,5 +51,7 @@ mod trust;
 mod user_reports;
 mod user_resolution;
 mod user_transports;
+mod user_words;
 mod wire_encoding;
 mod wire_errors;
+mod wire_figures;
