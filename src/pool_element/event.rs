@@ -15,6 +15,11 @@ pub enum ElementEvent<'a> {
         /// The home registrar, if it has told its identifier yet.
         home: ServerIdentifier,
     },
+    /// The registrar has accepted the registration, and warns: it may have changed some of its values (RFC 5352 §2.2.3).
+    RegistrationWarning {
+        /// The registrar's first cause.
+        cause: CauseCode,
+    },
     /// It is not: the application has to correct something and register again.
     RegistrationFailed(RegistrationFailure),
     /// Its registration has expired, and its registrar has removed it. It registers again at once.
@@ -61,7 +66,7 @@ pub enum ElementEvent<'a> {
         /// The card.
         card: BusinessCard<'a>,
     },
-    /// The home registrar has told the elements of a pool, as it was asked.
+    /// The home registrar has told the elements of a pool, as it was asked, or as a user's business card names the pool.
     Resolved(HandleResolutionResponse<'a>),
     /// The home registrar has not told the elements of a pool.
     ResolutionFailed {
@@ -126,6 +131,9 @@ pub(super) enum Record {
     },
     Registered {
         home: ServerIdentifier,
+    },
+    RegistrationWarning {
+        cause: CauseCode,
     },
     RegistrationFailed(RegistrationFailure),
     RegistrationExpired,
@@ -205,6 +213,7 @@ impl Record {
             Self::Close { association } => return Some(Action::Close { association }),
             Self::Abort { association } => return Some(Action::Abort { association }),
             Self::Registered { home } => ElementEvent::Registered { home },
+            Self::RegistrationWarning { cause } => ElementEvent::RegistrationWarning { cause },
             Self::RegistrationFailed(failure) => ElementEvent::RegistrationFailed(failure),
             Self::RegistrationExpired => ElementEvent::RegistrationExpired,
             Self::Deregistered => ElementEvent::Deregistered,

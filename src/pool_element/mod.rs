@@ -302,8 +302,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
             Body::CookieEcho(cookie) if self.speaks_with(association).is_ok() => {
                 let _ = self.outbox.push_octets(Record::CookieEcho { session: association }, cookie);
             }
-            Body::BusinessCard(_) if self.speaks_with(association).is_ok() => {
+            Body::BusinessCard(card) if self.speaks_with(association).is_ok() => {
                 let _ = self.outbox.push_octets(Record::BusinessCard { session: association }, octets);
+                self.resolve_card(now, association, card.pool_handle);
             }
             Body::HandleResolutionResponse(response) => self.resolution_response(association, octets, &response),
             // What other roles are to handle, and errors: nothing to be done about them here.

@@ -179,8 +179,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         if response.element != Self::reference(&self.config) || !is_waiting {
             return;
         }
+        let cause = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
         if response.rejected {
-            let cause = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
             // RFC 5352 §3.1: MUST NOT try again without correcting the error. The application has to.
             self.state = State::Idle;
             self.rest();
@@ -190,6 +190,9 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         self.forget_failures();
         self.state = State::Registered { t4: now + self.config.t4_reregistration() };
         self.event(Record::Registered { home: self.home });
+        if let Some(cause) = cause {
+            self.event(Record::RegistrationWarning { cause });
+        }
     }
 
     pub(super) fn deregistration_response(

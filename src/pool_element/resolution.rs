@@ -18,7 +18,16 @@ use crate::wire::asap::{Body, HandleResolution, HandleResolutionResponse};
 #[derive(Clone, Debug)]
 pub(super) struct Query {
     pool_handle: PoolHandleBuf,
+    origin: Origin,
     request: Request,
+}
+
+/// Who wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Application,
+    /// A user has given a business card.
+    Card,
 }
 
 impl Query {
@@ -58,13 +67,25 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     ///
     /// It is not asked.
     pub fn resolve(&mut self, now: Instant, pool_handle: PoolHandle<'_>) -> Result<(), ResolveError> {
-        if self.query.is_some() {
+        if self.query.as_ref().is_some_and(|query| query.origin == Origin::Application) {
             return Err(ResolveError::Busy);
         }
+        self.begin_query(now, pool_handle, Origin::Application)
+    }
+
+    fn begin_query(&mut self, now: Instant, pool_handle: PoolHandle<'_>, origin: Origin) -> Result<(), ResolveError> {
         let pool_handle = Vec::from_slice(pool_handle.octets()).map_err(|_| ResolveError::PoolHandleTooLong)?;
-        self.query = Some(Query { pool_handle, request: Request::new(now, self.config.request_timers()) });
+        self.query = Some(Query { pool_handle, origin, request: Request::new(now, self.config.request_timers()) });
         self.ask(now);
         Ok(())
+    }
+
+    /// RFC 5352 §3.9 BC1: the pool of a user's business card is resolved, once a session. What the application wants to know goes
+    /// ahead of it, and an element that is no member looks for no registrar because of it.
+    pub(super) fn resolve_card(&mut self, now: Instant, session: AssociationId, pool_handle: PoolHandle<'_>) {
+        if self.query.is_none() && self.is_registered() && self.sessions.is_first_card(session) {
+            let _ = self.begin_query(now, pool_handle, Origin::Card);
+        }
     }
 
     /// RFC 5352 §3.3 NR1–NR4.

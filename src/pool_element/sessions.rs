@@ -53,6 +53,8 @@ struct Entry {
     session: AssociationId,
     origin: Origin,
     who: Who,
+    /// Whether the user has given a business card of its own.
+    has_given_card: bool,
     buffer: SendBuffer,
 }
 
@@ -88,7 +90,8 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
             self.remove(silent.session);
         }
         if let Err(place) = self.entries.binary_search_by_key(&session, |entry| entry.session) {
-            let entry = Entry { session, origin, who: Who::Unknown, buffer: SendBuffer::HasRoom };
+            let entry =
+                Entry { session, origin, who: Who::Unknown, has_given_card: false, buffer: SendBuffer::HasRoom };
             let _ = self.entries.insert(place, entry);
         }
         instead_of.map_or(Added::Yes, Added::InsteadOf)
@@ -120,6 +123,11 @@ impl<const SESSIONS: usize> Sessions<SESSIONS> {
     /// Where an association has come from that is there.
     pub(super) fn origin(&mut self, session: AssociationId) -> Origin {
         self.find(session).map_or(Origin::Elsewhere, |entry| entry.origin)
+    }
+
+    /// Whether a user has given no business card before.
+    pub(super) fn is_first_card(&mut self, session: AssociationId) -> bool {
+        self.find(session).is_some_and(|entry| !core::mem::replace(&mut entry.has_given_card, true))
     }
 
     /// The business card has changed.

@@ -1,6 +1,7 @@
 //! Business cards, those of elements and the user's own (RFC 5352 §3.9).
 
 use super::cache::KnownElement;
+use super::event::Record;
 use super::session::{FailoverMode, Preferred, PreferredList, SessionId};
 use super::{CookieStore, OpenError, PoolUser};
 use crate::client::business_card::{CardBuf, CardError};
@@ -74,8 +75,14 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
         Ok(session)
     }
 
-    /// RFC 5352 §3.9 BC1, BC2.
-    pub(super) fn business_card(&mut self, association: AssociationId, card: &BusinessCard<'_>) {
+    /// RFC 5352 §3.9 BC1, BC2. `octets` are the whole message, for the application to read.
+    pub(super) fn business_card(
+        &mut self,
+        now: Instant,
+        association: AssociationId,
+        octets: &[u8],
+        card: &BusinessCard<'_>,
+    ) {
         let Self { sessions, pools, .. } = self;
         let Some((session, partner)) = sessions.iter_mut().find_map(|session| {
             let partner = session.open().filter(|partner| partner.association == association)?;
@@ -83,10 +90,26 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
         }) else {
             return;
         };
-        let Some(pool) = pools.get_mut(session.pool).filter(|pool| pool.handle() == card.pool_handle) else { return };
+        let id = session.id;
+        let Some(pool) = pools.get_mut(session.pool).filter(|pool| pool.handle() == card.pool_handle) else {
+            return self.card_of_another_pool(now, id, octets, card);
+        };
         session.preferred = preferred(card, Some(partner.identifier));
         if let Some(own) = card.pool_elements.iter().find(|element| element.identifier == partner.identifier) {
             pool.correct(KnownElement::new(&own));
         }
+    }
+
+    /// An element says that it is in another pool as well. BC1: that one is resolved, but what is known of others stays. The session has
+    /// been opened with its own pool, and the other may serve something else, so BC2 is for the application.
+    fn card_of_another_pool(&mut self, now: Instant, session: SessionId, octets: &[u8], card: &BusinessCard<'_>) {
+        let is_known = self.pools.iter().any(|pool| pool.handle() == card.pool_handle);
+        if !is_known
+            && !self.pools.is_full()
+            && let Ok(pool) = self.pool_index(card.pool_handle)
+        {
+            self.request(now, pool);
+        }
+        let _ = self.outbox.push_octets(Record::BusinessCard { session }, octets);
     }
 }

@@ -4,7 +4,7 @@ use super::session::SessionId;
 use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, OutgoingMessage, Progress, Purpose};
-use crate::wire::asap::{Body, HandleResolutionResponse, Message};
+use crate::wire::asap::{Body, BusinessCard, HandleResolutionResponse, Message};
 use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle, TransportProtocol};
 
 /// What a user tells its application.
@@ -54,6 +54,15 @@ pub enum UserEvent<'a> {
         session: SessionId,
         /// Why.
         reason: SessionEnd,
+    },
+    /// A session's element gives a business card of another pool than the session's (RFC 5352 §3.9). Failovers stay in the session's
+    /// pool; the other one is resolved, if there is room for it, and
+    /// [`PoolUser::open_session_by_card`](super::PoolUser::open_session_by_card) opens a session with it.
+    BusinessCard {
+        /// The session.
+        session: SessionId,
+        /// The card.
+        card: BusinessCard<'a>,
     },
     /// A message of an element (RFC 5352 §6.6).
     Data {
@@ -162,6 +171,10 @@ pub(super) enum Record {
         session: SessionId,
         reason: SessionEnd,
     },
+    /// Its octets are the whole message.
+    BusinessCard {
+        session: SessionId,
+    },
     Data {
         session: SessionId,
         identifier: PeIdentifier,
@@ -235,6 +248,10 @@ impl Record {
             }
             Self::Failover { session, identifier, reason } => UserEvent::Failover { session, identifier, reason },
             Self::SessionEnded { session, reason } => UserEvent::SessionEnded { session, reason },
+            Self::BusinessCard { session } => match Message::decode(octets).ok()?.message.body {
+                Body::BusinessCard(card) => UserEvent::BusinessCard { session, card },
+                _ => return None,
+            },
             Self::Data { session, identifier, protocol } => {
                 UserEvent::Data { session, identifier, message: IncomingMessage { protocol, octets } }
             }

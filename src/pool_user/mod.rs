@@ -254,7 +254,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
                 self.resolution_response(now, octets, &response);
             }
             Body::Cookie(cookie) => self.cookie(association, cookie),
-            Body::BusinessCard(card) => self.business_card(association, &card),
+            Body::BusinessCard(card) => self.business_card(now, association, octets, &card),
             // What other roles are to handle, and errors: nothing to be done about them here.
             _ => {}
         }

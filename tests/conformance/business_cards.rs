@@ -1,6 +1,6 @@
 //! Business cards (RFC 5352 §2.2.13, §3.9): who gets them, and what they are good for.
 
-use rserpool::pool_user::FailoverMode;
+use rserpool::pool_user::{FailoverMode, UserEvent};
 use rserpool::wire::asap::{Body, BusinessCard, HandleResolutionResponse, Message, message_type};
 use rserpool::wire::{PeIdentifier, PoolElement, PoolHandle, Sequence, Transport, TransportUse};
 use rserpool::{AssociationId, CardError, CloseReason};
@@ -49,6 +49,44 @@ fn the_last_business_card_counts_and_one_of_another_pool_does_not() {
     world.gets_card(first, b"another", &[1, 3]);
     world.closes(first, CloseReason::Lost);
     assert_eq!(world.wanted(), [5]);
+}
+
+/// The pools of which the application got a card.
+fn cards(world: &ScriptedUser) -> Vec<PoolHandle<'static>> {
+    world.events.pick(|event| match event {
+        UserEvent::BusinessCard { card, .. } => Some(card.pool_handle),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_elements_card_of_another_pool_is_told_and_that_pool_is_resolved() {
+    // RFC 5352 §3.9 BC1.
+    let (mut world, first) = user();
+    world.gets_card(first, b"pool", &[1, 3]);
+    assert_eq!((world.requests(), cards(&world)), (1, vec![]));
+    for _ in 0..2 {
+        world.gets_card(first, b"another", &[1, 3]);
+        assert_eq!(world.requests(), 2);
+    }
+    assert_eq!(cards(&world), [PoolHandle::new(b"another"); 2]);
+}
+
+#[test]
+fn cards_of_other_pools_push_nothing_out_of_the_cache() {
+    let (mut world, first) = user();
+    let mine = PoolHandle::new(b"mine");
+    world.act(|user, now| user.resolve(now, mine).unwrap());
+    world.resolved_of(b"mine", &[4]);
+    for number in 0..20 {
+        world.gets_card(first, format!("pool {number}").as_bytes(), &[1]);
+    }
+    // There is room for four pools.
+    assert_eq!(world.requests(), 4);
+    assert_eq!(world.user.elements(world.now, mine).count(), 1);
+    // Nor do they keep others out.
+    world.unknown_pool_of(b"pool 0");
+    assert_eq!(world.act(|user, now| user.resolve(now, PoolHandle::new(b"wanted"))), Ok(()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rserpool::CloseReason;
 use rserpool::pool_element::{ElementEvent, ResolveError};
 use rserpool::pool_user::ResolutionFailure;
-use rserpool::wire::asap::{Body, HandleResolutionResponse, message_type};
+use rserpool::wire::asap::{Body, BusinessCard, HandleResolutionResponse, message_type};
 use rserpool::wire::{CauseCode, ErrorCause, PoolHandle, Sequence, ServerIdentifier};
 use rserpool::{AssociationId, Machine};
 
@@ -252,4 +252,52 @@ fn a_refusal_is_told_with_its_cause_and_an_answer_of_someone_else_is_none() {
     scripted.hears(home, Body::HandleResolutionResponse(response));
     let failure = ResolutionFailure::Rejected(Some(CauseCode::UNKNOWN_POOL_HANDLE));
     assert_eq!(scripted.events.list().last(), Some(&ElementEvent::ResolutionFailed { pool_handle: other(), failure }));
+}
+
+/// A user that is an element of "other" gives its card.
+fn user_gives_card(scripted: &mut ScriptedElement, user: AssociationId) {
+    with_elements(&[4], |elements| {
+        let card = BusinessCard { pool_handle: other(), pool_elements: Sequence::new(elements) };
+        scripted.hears(user, Body::BusinessCard(card));
+    });
+}
+
+#[test]
+fn the_pool_of_a_users_business_card_is_resolved_once_a_session() {
+    // RFC 5352 §3.9 BC1.
+    let (mut scripted, home) = ScriptedElement::registered();
+    let user = scripted.comes(50);
+    user_gives_card(&mut scripted, user);
+    assert_eq!(scripted.types(home), [RESOLUTION]);
+    answers(&mut scripted, home);
+    assert_eq!(scripted.events.all(event!(ElementEvent::Resolved(_))), [resolved()]);
+    // A new card changes the order only.
+    user_gives_card(&mut scripted, user);
+    assert_eq!(scripted.types(home), [RESOLUTION]);
+    let another = scripted.comes(51);
+    user_gives_card(&mut scripted, another);
+    assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
+}
+
+#[test]
+fn what_the_application_wants_to_know_goes_ahead_of_a_cards_pool() {
+    let (mut scripted, home) = ScriptedElement::registered();
+    let user = scripted.comes(50);
+    user_gives_card(&mut scripted, user);
+    let pool = PoolHandle::new(b"pool");
+    assert_eq!(scripted.act(|element, now| element.resolve(now, pool)), Ok(()));
+    assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
+    // And a card does not disturb it.
+    let another = scripted.comes(51);
+    user_gives_card(&mut scripted, another);
+    assert_eq!(scripted.types(home), [RESOLUTION, RESOLUTION]);
+    assert_eq!(scripted.act(|element, now| element.resolve(now, pool)), Err(ResolveError::Busy));
+}
+
+#[test]
+fn an_element_that_is_no_member_looks_for_no_registrar_because_of_a_card() {
+    let mut scripted = ScriptedElement::new(&[1]);
+    let user = scripted.comes(50);
+    user_gives_card(&mut scripted, user);
+    assert!(scripted.wanted().is_empty());
 }

@@ -170,6 +170,7 @@ impl Event for ElementEvent<'_> {
         match self {
             E::Registered { home } => E::Registered { home },
             E::RegistrationFailed(failure) => E::RegistrationFailed(failure),
+            E::RegistrationWarning { cause } => E::RegistrationWarning { cause },
             E::RegistrationExpired => E::RegistrationExpired,
             E::Deregistered => E::Deregistered,
             E::Drained => E::Drained,
@@ -219,6 +220,7 @@ impl Event for UserEvent<'_> {
             E::MessageTooLarge { session, length } => E::MessageTooLarge { session, length },
             E::CookieTooLong { session, length, limit } => E::CookieTooLong { session, length, limit },
             E::SessionEnded { session, reason } => E::SessionEnded { session, reason },
+            E::BusinessCard { session, card } => E::BusinessCard { session, card: keep_card(card) },
             unknown => panic!("an event that the tests do not know: {unknown:?}"),
         }
     }

@@ -40,6 +40,7 @@ mod profile;
 mod registrar_shutdown;
 mod registrar_stall;
 mod registrar_words;
+mod registration_warnings;
 mod scripted;
 mod scripted_element;
 mod scripted_user;

@@ -174,9 +174,18 @@ impl ScriptedUser {
     }
 
     pub(crate) fn resolved_with(&mut self, identifiers: &[u32], accept_updates: bool) {
+        self.pool_resolved(b"pool", identifiers, accept_updates);
+    }
+
+    /// The registrar tells the elements of a pool.
+    pub(crate) fn resolved_of(&mut self, pool: &[u8], identifiers: &[u32]) {
+        self.pool_resolved(pool, identifiers, false);
+    }
+
+    fn pool_resolved(&mut self, pool: &[u8], identifiers: &[u32], accept_updates: bool) {
         let octets = with_elements(identifiers, |elements| {
             encode(Body::HandleResolutionResponse(HandleResolutionResponse {
-                pool_handle: PoolHandle::new(b"pool"),
+                pool_handle: PoolHandle::new(pool),
                 accept_updates,
                 policy: None,
                 pool_elements: Sequence::new(elements),
@@ -200,9 +209,14 @@ impl ScriptedUser {
 
     /// The registrar does not know "pool".
     pub(crate) fn unknown_pool(&mut self) {
+        self.unknown_pool_of(b"pool");
+    }
+
+    /// The registrar does not know a pool.
+    pub(crate) fn unknown_pool_of(&mut self, pool: &[u8]) {
         let causes = [ErrorCause::new(CauseCode::UNKNOWN_POOL_HANDLE)];
         let octets = encode(Body::HandleResolutionResponse(HandleResolutionResponse {
-            pool_handle: PoolHandle::new(b"pool"),
+            pool_handle: PoolHandle::new(pool),
             accept_updates: false,
             policy: None,
             pool_elements: Sequence::empty(),

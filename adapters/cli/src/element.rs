@@ -270,6 +270,9 @@ impl Application<Element> for App {
                 warn!(?reason, "not registered");
                 self.failure = Some(Failure::Failed(format!("the registration failed: {reason:?}")));
             }
+            ElementEvent::RegistrationWarning { cause } => {
+                warn!(event = "registration_warning", %cause, "the registrar may have changed values of the registration");
+            }
             ElementEvent::RegistrationExpired => warn!("the registration has expired"),
             ElementEvent::Deregistered => {
                 info!(event = "deregistered", "deregistered");

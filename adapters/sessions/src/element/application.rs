@@ -225,6 +225,9 @@ impl Application<ElementMachine> for ElementApplication {
                     self.register_at = Some(now + AGAIN);
                 }
             }
+            ElementEvent::RegistrationWarning { cause } => {
+                warn!(%cause, "the registrar may have changed values of the registration");
+            }
             ElementEvent::RegistrationExpired => self.is_registered = false,
             ElementEvent::Deregistered | ElementEvent::DeregistrationRejected { .. } => {
                 info!("has left its pool");

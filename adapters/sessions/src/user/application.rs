@@ -356,6 +356,9 @@ impl Application<UserMachine> for UserApplication {
                     entry.far.incoming.push(Event::Ended(reason));
                 }
             }
+            UserEvent::BusinessCard { session, card } => {
+                debug!(%session, pool = %card.pool_handle, "the element is in another pool as well");
+            }
             UserEvent::Ready { session } => {
                 if let Some(entry) = self.sessions.get_mut(&session) {
                     entry.is_congested = false;
