@@ -103,6 +103,7 @@ pub mod wire;
 
 pub use self::address_range::{AddressRange, NoAddressRange};
 pub use self::client::SendError;
+pub use self::client::alarm::NoRegistrar;
 pub use self::client::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
 pub use self::client::sizes::{DEFAULT_COOKIE, MAX_COOKIE};

@@ -136,6 +136,16 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         self.stage != Stage::Off
     }
 
+    /// Whether no registrar is known.
+    pub(crate) fn knows_none(&self) -> bool {
+        self.registrars.is_empty()
+    }
+
+    /// The first value of T5.
+    pub(crate) const fn t5_serverhunt(&self) -> Duration {
+        self.config.t5_serverhunt
+    }
+
     /// Whether all attempts of this round have failed.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.stage, Stage::Pausing { t5: Some(_), .. })

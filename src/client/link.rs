@@ -3,12 +3,13 @@
 
 use core::net::SocketAddr;
 
+use super::alarm::{Alarm, NoRegistrar};
 use super::hunt::{Hunt, HuntAction, HuntConfig, TooManyRegistrars};
 use super::outbox::Outbox;
 use super::{ClientRecord, queue_hunt};
 use crate::endpoint::{Endpoint, EndpointBuf};
 use crate::machine::{AssociationId, AssociationNames};
-use crate::time::Instant;
+use crate::time::{Instant, earliest};
 use crate::wire::asap::ServerAnnounce;
 
 /// Whose an association is that was opened.
@@ -26,11 +27,12 @@ pub(crate) struct Link<const REGISTRARS: usize> {
     hunt: Hunt<REGISTRARS>,
     names: AssociationNames,
     home: Option<AssociationId>,
+    alarm: Alarm,
 }
 
 impl<const REGISTRARS: usize> Link<REGISTRARS> {
     pub(crate) fn new(config: HuntConfig) -> Self {
-        Self { hunt: Hunt::new(config), names: AssociationNames::default(), home: None }
+        Self { hunt: Hunt::new(config), names: AssociationNames::default(), home: None, alarm: Alarm::default() }
     }
 
     /// Adds a configured registrar.
@@ -46,6 +48,29 @@ impl<const REGISTRARS: usize> Link<REGISTRARS> {
     /// Whether there is no home registrar, and one is looked for.
     pub(crate) fn is_hunting(&self) -> bool {
         self.home.is_none() && self.hunt.is_on()
+    }
+
+    /// Something is asked for that only a registrar can do.
+    pub(crate) fn expects(&mut self, now: Instant) {
+        self.alarm.set(now);
+    }
+
+    /// Nothing is asked for.
+    pub(crate) const fn expects_nothing(&mut self) {
+        self.alarm.stop();
+    }
+
+    /// Why no registrar has done what was asked for, if it is time to tell.
+    pub(crate) fn complaint(&mut self, now: Instant) -> Option<NoRegistrar> {
+        self.alarm.goes_off(now, self.hunt.t5_serverhunt()).then(|| {
+            if self.home.is_none() && self.hunt.knows_none() {
+                NoRegistrar::NoneKnown
+            } else if self.nobody_answers() {
+                NoRegistrar::Unreachable
+            } else {
+                NoRegistrar::Silent
+            }
+        })
     }
 
     /// Whether somebody who has come is a registrar that is known.
@@ -69,6 +94,7 @@ impl<const REGISTRARS: usize> Link<REGISTRARS> {
         now: Instant,
         outbox: &mut Outbox<R, RECORDS, OCTETS>,
     ) {
+        self.expects(now);
         self.hunt.start(now, &mut self.names, &mut |action: HuntAction<'_>| queue_hunt(outbox, &action));
     }
 
@@ -153,6 +179,6 @@ impl<const REGISTRARS: usize> Link<REGISTRARS> {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.hunt.poll_timeout()
+        earliest(self.hunt.poll_timeout(), self.alarm.timeout())
     }
 }

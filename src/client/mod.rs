@@ -1,6 +1,7 @@
 //! What elements and users have in common: the actions of their hunt, their ASAP messages, and why they do not send one of
 //! the application's.
 
+pub(crate) mod alarm;
 pub(crate) mod business_card;
 pub(crate) mod hunt;
 pub(crate) mod link;

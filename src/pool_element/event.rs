@@ -1,5 +1,6 @@
 //! What an element tells its application, and the records that its actions are made of.
 
+use crate::client::alarm::NoRegistrar;
 use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, Purpose};
@@ -33,6 +34,8 @@ pub enum ElementEvent<'a> {
         /// The registrar's first cause.
         cause: CauseCode,
     },
+    /// No registrar has answered for a second, and from then on for as long as T5 each time. The element goes on trying.
+    NoRegistrar(NoRegistrar),
     /// The association with the home registrar is gone; the element looks for another.
     HomeLost {
         /// How it ended.
@@ -142,6 +145,7 @@ pub(super) enum Record {
     DeregistrationRejected {
         cause: CauseCode,
     },
+    NoRegistrar(NoRegistrar),
     HomeLost {
         reason: CloseReason,
     },
@@ -219,6 +223,7 @@ impl Record {
             Self::Deregistered => ElementEvent::Deregistered,
             Self::Drained => ElementEvent::Drained,
             Self::DeregistrationRejected { cause } => ElementEvent::DeregistrationRejected { cause },
+            Self::NoRegistrar(reason) => ElementEvent::NoRegistrar(reason),
             Self::HomeLost { reason } => ElementEvent::HomeLost { reason },
             Self::HomeChanged { home } => ElementEvent::HomeChanged { home },
             Self::Accepted { session } => {

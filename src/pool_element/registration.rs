@@ -48,6 +48,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         let _ = send(outbox, home, &message.into());
         self.registered_at = Some(now);
         self.change_due = None;
+        self.link.expects(now);
         self.state = State::Registering { t2: now + self.config.t2_registration };
     }
 
@@ -69,6 +70,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub(super) fn send_deregistration(&mut self, now: Instant, home: AssociationId) {
         let message = Body::Deregistration(Self::reference(&self.config));
         let _ = send(&mut self.outbox, home, &message.into());
+        self.link.expects(now);
         self.state = State::Deregistering { t3: now + self.config.t3_deregistration };
     }
 
@@ -167,6 +169,17 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         self.query_timeout(now);
         self.link.timeout(now, &mut self.outbox);
         self.settle_claim(now);
+        self.complain(now);
+    }
+
+    /// Tells the application if no registrar does what the element wants.
+    fn complain(&mut self, now: Instant) {
+        if matches!(self.state, State::Idle | State::Registered { .. }) && self.query.is_none() {
+            self.link.expects_nothing();
+        }
+        if let Some(reason) = self.link.complaint(now) {
+            self.event(Record::NoRegistrar(reason));
+        }
     }
 
     pub(super) fn registration_response(

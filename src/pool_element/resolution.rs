@@ -97,6 +97,7 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         // Without room for it T1 expires, and it is sent again.
         let _ = send(&mut self.outbox, home, &Body::HandleResolution(request).into());
         query.request.sent(now, self.config.request_timers());
+        self.link.expects(now);
     }
 
     /// The registrar that was asked is left: the next one is asked (RFC 5352 §3.7.1).

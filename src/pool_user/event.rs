@@ -1,6 +1,7 @@
 //! What a user tells its application, and the records that its actions are made of.
 
 use super::session::SessionId;
+use crate::client::alarm::NoRegistrar;
 use crate::client::{ClientRecord, MessageHeader, ResolutionFailure};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, CloseReason, IncomingMessage, OutgoingMessage, Progress, Purpose};
@@ -15,6 +16,8 @@ pub enum UserEvent<'a> {
     HomeFound,
     /// The association with the home registrar is gone.
     HomeLost,
+    /// No registrar has answered for a second, and from then on for as long as T5 each time. The user goes on trying.
+    NoRegistrar(NoRegistrar),
     /// A registrar has told the elements of a pool, as it was asked, or because they have changed.
     Resolved(HandleResolutionResponse<'a>),
     /// A pool could not be resolved, or is gone. Sessions with it try again after a while.
@@ -151,6 +154,7 @@ pub(super) enum Record {
     },
     HomeFound,
     HomeLost,
+    NoRegistrar(NoRegistrar),
     /// Its octets are the whole response.
     Resolved,
     /// Its octets are the pool handle.
@@ -236,6 +240,7 @@ impl Record {
             Self::Abort { association } => return Some(Action::Abort { association }),
             Self::HomeFound => UserEvent::HomeFound,
             Self::HomeLost => UserEvent::HomeLost,
+            Self::NoRegistrar(reason) => UserEvent::NoRegistrar(reason),
             Self::Resolved => match Message::decode(octets).ok()?.message.body {
                 Body::HandleResolutionResponse(response) => UserEvent::Resolved(response),
                 _ => return None,

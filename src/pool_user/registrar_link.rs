@@ -35,7 +35,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
             return;
         }
         let Some(home) = self.link.home() else { return self.link.hunt(now, &mut self.outbox) };
-        let Self { pools, outbox, config, reports, .. } = self;
+        let Self { pools, outbox, config, reports, link, .. } = self;
         for Report { element, sent } in reports.iter_mut().filter(|report| report.sent.is_none()) {
             let reference =
                 ElementReference { pool_handle: PoolHandle::new(&element.pool_handle), identifier: element.identifier };
@@ -52,6 +52,7 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
             // Without room for it T1 expires, and the request goes out again.
             let _ = send(outbox, home, &Body::HandleResolution(request).into());
             waiting.sent(now, config.request_timers());
+            link.expects(now);
         }
     }
 
@@ -91,6 +92,19 @@ impl<const SESSIONS: usize, const ELEMENTS: usize, const OCTETS: usize, C: Cooki
         let expired = |request: Request| request.t1() <= now;
         while let Some(index) = self.pools.iter().position(|pool| pool.request.is_some_and(expired)) {
             self.t1_expired(now, index);
+        }
+        self.complain(now);
+    }
+
+    /// Tells the application if no registrar does what the user wants.
+    fn complain(&mut self, now: Instant) {
+        if self.pools.iter().all(|pool| pool.request.is_none())
+            && self.reports.iter().all(|report| report.sent.is_some())
+        {
+            self.link.expects_nothing();
+        }
+        if let Some(reason) = self.link.complaint(now) {
+            self.event(Record::NoRegistrar(reason));
         }
     }
 

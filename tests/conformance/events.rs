@@ -175,6 +175,7 @@ impl Event for ElementEvent<'_> {
             E::Deregistered => E::Deregistered,
             E::Drained => E::Drained,
             E::DeregistrationRejected { cause } => E::DeregistrationRejected { cause },
+            E::NoRegistrar(reason) => E::NoRegistrar(reason),
             E::HomeLost { reason } => E::HomeLost { reason },
             E::HomeChanged { home } => E::HomeChanged { home },
             E::Accepted { session, peer } => E::Accepted { session, peer: Box::leak(Box::new(peer.clone())) },
@@ -201,6 +202,7 @@ impl Event for UserEvent<'_> {
         match self {
             E::HomeFound => E::HomeFound,
             E::HomeLost => E::HomeLost,
+            E::NoRegistrar(reason) => E::NoRegistrar(reason),
             E::Resolved(response) => E::Resolved(keep_response(response)),
             E::ResolutionFailed { pool_handle, failure } => {
                 E::ResolutionFailed { pool_handle: keep_pool_handle(pool_handle), failure }

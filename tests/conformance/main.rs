@@ -35,6 +35,7 @@ mod events;
 mod hunt;
 mod hunt_pace;
 mod network;
+mod no_registrar;
 mod pool_policy;
 mod profile;
 mod registrar_shutdown;
