@@ -67,8 +67,8 @@ mod start;
 mod user;
 
 pub use rserpool_sessions::{
-    ElementOptions, ElementSessionEvent, Error, MAX_MESSAGE, Message, Network, PoolEvent, RegistrarOptions, Transport,
-    UserOptions, UserSessionEvent,
+    Delay, ElementOptions, ElementSessionEvent, Error, MAX_MESSAGE, Message, Network, PoolEvent, RegistrarOptions,
+    Transport, UserOptions, UserSessionEvent,
 };
 pub use rserpool_sockets::{Host, MulticastOptions, Waker};
 pub use rserpool_transport::{Application, Flow, Listen, Options, SctpConfig, TcpConfig};

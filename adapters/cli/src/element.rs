@@ -20,7 +20,7 @@ use crate::node::{self, Reload, Stop};
 use crate::policy;
 use crate::proxy::{Sidecar, Standing};
 use crate::settings;
-use crate::troubles::Hunt;
+use crate::troubles::Registrars;
 
 /// Users and registrars at a time.
 const SESSIONS: usize = 4096;
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ElementArgs) -> Result<(), Failure> {
         end: None,
         failure: None,
         is_member,
-        hunt: Hunt::new(&args.registrar),
+        registrars: Registrars::new(&args.registrar),
         lines: 0,
         reporter: Reporter::new(&args.monitor, Component::Element(PeIdentifier(identifier)), &listen.to_string())?,
         home: None,
@@ -183,7 +183,7 @@ struct App {
     failure: Option<Failure>,
     /// Whether it has joined its pool, or is about to.
     is_member: bool,
-    hunt: Hunt,
+    registrars: Registrars,
     /// How many lines of characters there were.
     lines: usize,
     reporter: Option<Reporter>,
@@ -262,6 +262,7 @@ impl Application<Element> for App {
     fn event(&mut self, now: Instant, event: ElementEvent<'_>) {
         match event {
             ElementEvent::Registered { home } => {
+                self.registrars.answer();
                 info!(event = "registered", %home, "registered");
                 self.home = Some((home, self.home.map_or(now, |(_, since)| since)));
                 node::ready();
@@ -273,6 +274,7 @@ impl Application<Element> for App {
             ElementEvent::RegistrationWarning { cause } => {
                 warn!(event = "registration_warning", %cause, "the registrar may have changed values of the registration");
             }
+            ElementEvent::NoRegistrar(reason) => self.registrars.are_silent(reason),
             ElementEvent::RegistrationExpired => warn!("the registration has expired"),
             ElementEvent::Deregistered => {
                 info!(event = "deregistered", "deregistered");
@@ -359,7 +361,6 @@ impl Application<Element> for App {
             }
             None => {}
         }
-        self.hunt.look(now, element.is_hunting());
         self.report(now);
         self.is_over = self.failure.is_some() || self.end.is_some_and(|end| end <= now);
         match (self.is_over, self.reload.is_set()) {
@@ -382,13 +383,6 @@ impl Application<Element> for App {
             Serving::Proxy(sidecar) => sidecar.deadline(),
             Serving::Service(_) => None,
         };
-        self.reporter
-            .as_ref()
-            .map(Reporter::deadline)
-            .into_iter()
-            .chain(self.end)
-            .chain(service)
-            .chain(self.hunt.deadline())
-            .min()
+        self.reporter.as_ref().map(Reporter::deadline).into_iter().chain(self.end).chain(service).min()
     }
 }

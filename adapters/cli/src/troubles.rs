@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rserpool::Instant;
 use rserpool::pool_user::{ResolutionFailure, UserEvent};
 use rserpool::wire::CauseCode;
+use rserpool::{Instant, NoRegistrar};
 use tracing::{info, warn};
 
 use crate::endpoint::EndpointArg;
@@ -48,35 +48,43 @@ impl Patience {
     }
 }
 
-/// The hunt for a registrar.
+/// The registrars that are to answer, and whether they do.
 #[derive(Debug)]
-pub(crate) struct Hunt {
-    registrars: String,
-    patience: Patience,
+pub(crate) struct Registrars {
+    names: String,
+    /// What was told last of them.
+    told: Option<NoRegistrar>,
 }
 
-impl Hunt {
-    /// For these registrars, or for those that announce themselves.
+impl Registrars {
+    /// These, or those that announce themselves.
     pub(crate) fn new(registrars: &[EndpointArg]) -> Self {
-        let registrars: Vec<String> = registrars.iter().map(ToString::to_string).collect();
-        Self { registrars: registrars.join(", "), patience: Patience::default() }
+        let names: Vec<String> = registrars.iter().map(ToString::to_string).collect();
+        Self { names: names.join(", "), told: None }
     }
 
-    /// Tells of it when it lasts, and when it is over.
-    pub(crate) fn look(&mut self, now: Instant, is_hunting: bool) {
-        let registrars = &self.registrars;
-        match self.patience.look(now, is_hunting) {
-            Tell::Nothing => {}
-            Tell::Trouble if registrars.is_empty() => {
-                warn!(event = "no_registrar", "no registrar announces itself, or those that do so do not answer");
-            }
-            Tell::Trouble => warn!(event = "no_registrar", registrars, "no registrar answers, trying on"),
-            Tell::Over => info!(event = "registrar_found", "a registrar answers"),
+    /// None answers.
+    pub(crate) fn are_silent(&mut self, reason: NoRegistrar) {
+        if self.told.replace(reason) == Some(reason) {
+            return;
+        }
+        let registrars = &self.names;
+        if registrars.is_empty() {
+            let reason = match reason {
+                NoRegistrar::NoneKnown => "no registrar announces itself",
+                _ => "no registrar that has announced itself answers",
+            };
+            warn!(event = "no_registrar", "{reason}, trying again");
+        } else {
+            warn!(event = "no_registrar", registrars, "{reason}, trying again");
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+    /// One has answered.
+    pub(crate) fn answer(&mut self) {
+        if self.told.take().is_some() {
+            info!(event = "registrar_found", "a registrar answers");
+        }
     }
 }
 
@@ -84,7 +92,7 @@ impl Hunt {
 #[derive(Debug)]
 pub(crate) struct Troubles {
     pool: String,
-    hunt: Hunt,
+    registrars: Registrars,
     /// Whether a registrar has said that it does not know the pool.
     is_unknown: bool,
     unknown: Patience,
@@ -92,14 +100,28 @@ pub(crate) struct Troubles {
 
 impl Troubles {
     pub(crate) fn new(pool: &str, registrars: &[EndpointArg]) -> Self {
-        Self { pool: pool.into(), hunt: Hunt::new(registrars), is_unknown: false, unknown: Patience::default() }
+        Self {
+            pool: pool.into(),
+            registrars: Registrars::new(registrars),
+            is_unknown: false,
+            unknown: Patience::default(),
+        }
     }
 
     /// The user has told something.
     pub(crate) fn event(&mut self, event: &UserEvent<'_>) {
         match event {
-            UserEvent::Resolved(_) | UserEvent::Established { .. } => self.is_unknown = false,
+            UserEvent::NoRegistrar(reason) => self.registrars.are_silent(*reason),
+            UserEvent::HomeFound => self.registrars.answer(),
+            UserEvent::Established { .. } => self.is_unknown = false,
+            UserEvent::Resolved(_) => {
+                self.registrars.answer();
+                self.is_unknown = false;
+            }
             UserEvent::ResolutionFailed { failure, .. } => {
+                if *failure != ResolutionFailure::NoAnswer {
+                    self.registrars.answer();
+                }
                 self.is_unknown = *failure == ResolutionFailure::Rejected(Some(CauseCode::UNKNOWN_POOL_HANDLE));
                 if !self.is_unknown {
                     warn!(pool = self.pool, reason = ?failure, "the pool cannot be resolved, trying again");
@@ -110,8 +132,7 @@ impl Troubles {
     }
 
     /// Tells of what lasts, and of what is over.
-    pub(crate) fn look(&mut self, now: Instant, is_hunting: bool) {
-        self.hunt.look(now, is_hunting);
+    pub(crate) fn look(&mut self, now: Instant) {
         match self.unknown.look(now, self.is_unknown) {
             Tell::Nothing => {}
             Tell::Trouble => {
@@ -123,7 +144,7 @@ impl Troubles {
 
     /// When to look again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.hunt.deadline().into_iter().chain(self.unknown.deadline()).min()
+        self.unknown.deadline()
     }
 }
 

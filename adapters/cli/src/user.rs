@@ -164,7 +164,7 @@ impl Application<User> for App {
             return Flow::Stop;
         }
         self.report(now);
-        self.troubles.look(now, user.is_hunting());
+        self.troubles.look(now);
         while !self.exchange.is_waiting() {
             match self.lines.try_recv() {
                 Ok(request) if request.is_empty() => {}

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rserpool::pool_user::{FailoverMode, SessionOptions, Target};
-use rserpool::wire::PeIdentifier;
+use rserpool::pool_user::{FailoverMode, ResolutionFailure, SessionOptions, Target};
+use rserpool::wire::{CauseCode, PeIdentifier};
 use rserpool::{MAX_COOKIE, Progress};
-use rserpool_blocking::{ElementSessionEvent, Error, MAX_MESSAGE, Message, PoolEvent, UserSessionEvent};
+use rserpool_blocking::{Delay, ElementSessionEvent, Error, MAX_MESSAGE, Message, PoolEvent, UserSessionEvent};
 
 use crate::world::{LIMIT, Outcome, Over, POOL, World, ask, check, established, large, message, open, until};
 
@@ -38,6 +38,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 scenarios![
     elements_that_are_registered_are_resolved,
     a_pool_that_nobody_is_in_is_not_resolved,
+    a_session_tells_why_it_has_no_element_yet,
     messages_are_answered_in_order,
     the_largest_messages_go_both_ways_and_larger_ones_are_refused,
     a_session_goes_on_when_its_element_leaves,
@@ -72,6 +73,25 @@ fn a_pool_that_nobody_is_in_is_not_resolved(world: &World) -> Outcome {
     let _registrar = world.registrar(1, &[])?;
     let result = world.user(&[1])?.resolve("nobody");
     check(matches!(result, Err(Error::Unresolved(_))), format_args!("{result:?}"))
+}
+
+fn a_session_tells_why_it_has_no_element_yet(world: &World) -> Outcome {
+    let user = world.user(&[1])?;
+    let session = open(&user)?;
+    let next = || {
+        until(&session, |event| match event {
+            UserSessionEvent::Delayed(delay) => Some(*delay),
+            _ => None,
+        })
+    };
+    let delay = next()?;
+    check(matches!(delay, Delay::NoRegistrar(_)), format_args!("{delay:?}"))?;
+    let _registrar = world.registrar(1, &[])?;
+    let unknown = Delay::Unresolved(ResolutionFailure::Rejected(Some(CauseCode::UNKNOWN_POOL_HANDLE)));
+    while next()? != unknown {}
+    let _element = world.echo(1, &[1])?;
+    ask(&session, "and now it has one")?;
+    Ok(())
 }
 
 fn messages_are_answered_in_order(world: &World) -> Outcome {

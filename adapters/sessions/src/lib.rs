@@ -32,6 +32,6 @@ pub use self::network::{Network, Transport};
 pub use self::registrar::{Listener as RegistrarListener, RegistrarApplication, RegistrarHandle, RegistrarOptions};
 pub use self::role::{Place, Role, STACK};
 pub use self::user::{
-    Event as UserSessionEvent, Listener as UserListener, PoolEvent, Session as UserSession, UserApplication,
+    Delay, Event as UserSessionEvent, Listener as UserListener, PoolEvent, Session as UserSession, UserApplication,
     UserHandle, UserMachine, UserOptions,
 };

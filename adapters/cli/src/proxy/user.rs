@@ -362,7 +362,7 @@ impl Application<User> for App {
         if due.len() > OPENINGS {
             flow = Flow::Again;
         }
-        self.troubles.look(now, user.is_hunting());
+        self.troubles.look(now);
         self.report(now);
         flow
     }

@@ -234,6 +234,7 @@ impl Application<ElementMachine> for ElementApplication {
                 (self.is_registered, self.has_left) = (false, true);
             }
             ElementEvent::Drained if self.life == Life::Draining => self.life = Life::Over,
+            ElementEvent::NoRegistrar(reason) => warn!("{reason}, trying again"),
             ElementEvent::HomeLost { reason } => info!(%reason, "the registrar is gone"),
             ElementEvent::HomeChanged { home } => info!(%home, "another registrar"),
             ElementEvent::CookieEcho { session, cookie } => {

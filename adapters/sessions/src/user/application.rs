@@ -10,7 +10,7 @@ use rserpool::{AssociationId, Instant, SendError};
 use rserpool_transport::{Application, Flow};
 use tracing::{debug, info, warn};
 
-use super::session::{Event, Session};
+use super::session::{Delay, Event, Session};
 use super::{Command, Listener, PoolEvent, UserMachine, handle};
 use crate::error::Error;
 use crate::hub::Hub;
@@ -33,7 +33,10 @@ enum Standing {
 
 #[derive(Debug)]
 struct Entry {
+    pool_handle: Vec<u8>,
     far: FarEnd<Event>,
+    /// What its application knows of why there is no element.
+    delay: Option<Delay>,
     standing: Standing,
     failover: FailoverMode,
     /// How many elements it has had.
@@ -131,7 +134,9 @@ impl UserApplication {
         let id = user.open_session_with(now, handle(pool_handle), options)?;
         let (session, far) = Session::new(id, hub);
         let entry = Entry {
+            pool_handle: pool_handle.to_vec(),
             far,
+            delay: None,
             standing: Standing::Waiting,
             failover,
             epoch: 0,
@@ -248,6 +253,13 @@ impl UserApplication {
 }
 
 impl Entry {
+    /// There is no element yet.
+    fn delayed(&mut self, delay: Delay) {
+        if self.standing == Standing::Waiting && self.delay.replace(delay) != Some(delay) {
+            self.far.incoming.push(Event::Delayed(delay));
+        }
+    }
+
     fn has_nothing_to_send(&self) -> bool {
         self.behind.is_empty() && self.far.is_empty()
     }
@@ -303,12 +315,19 @@ impl Application<UserMachine> for UserApplication {
         match event {
             UserEvent::HomeFound => debug!("found a registrar"),
             UserEvent::HomeLost => info!("the registrar is gone"),
+            UserEvent::NoRegistrar(reason) => {
+                warn!("{reason}, trying again");
+                self.sessions.values_mut().for_each(|entry| entry.delayed(Delay::NoRegistrar(reason)));
+            }
             UserEvent::Resolved(response) => {
                 debug!(pool = %response.pool_handle, "resolved");
                 self.resolved(response.pool_handle.octets(), Ok(()));
             }
             UserEvent::ResolutionFailed { pool_handle, failure } => {
                 warn!(pool = %pool_handle, ?failure, "the pool cannot be resolved");
+                for entry in self.sessions.values_mut().filter(|entry| entry.pool_handle == pool_handle.octets()) {
+                    entry.delayed(Delay::Unresolved(failure));
+                }
                 self.resolved(pool_handle.octets(), Err(Error::Unresolved(failure)));
             }
             UserEvent::Established { session, identifier, failovers } => {
@@ -317,6 +336,7 @@ impl Application<UserMachine> for UserApplication {
                 let rebuilds = entry.epoch > 0 && entry.failover != FailoverMode::Automatic;
                 entry.standing = if rebuilds { Standing::Rebuilding } else { Standing::On };
                 entry.epoch += 1;
+                entry.delay = None;
                 // Who has dropped the session has nothing more to say to a new element.
                 (entry.is_congested, entry.may_resume) = (false, entry.until.is_some());
                 entry.far.incoming.push(Event::Established { identifier, failovers });

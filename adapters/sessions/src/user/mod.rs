@@ -17,7 +17,7 @@ use rserpool::{EndpointBuf, Instant, MAX_COOKIE, Progress};
 use rserpool_transport::Options;
 
 pub use self::application::UserApplication;
-pub use self::session::{Event, Session};
+pub use self::session::{Delay, Event, Session};
 use crate::error::Error;
 use crate::hub::{Answer, Hub};
 use crate::link::{Doorbell, Incoming, incoming};

@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use rserpool::pool_user::{SessionEnd, SessionId};
+use rserpool::pool_user::{ResolutionFailure, SessionEnd, SessionId};
 use rserpool::wire::PeIdentifier;
-use rserpool::{CloseReason, Progress};
+use rserpool::{CloseReason, NoRegistrar, Progress};
 
 use super::Command;
 use crate::hub::Hub;
 use crate::link::{End, FarEnd, Notice, link};
 use crate::message::Message;
+
+/// Why a session has no element yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delay {
+    /// No registrar answers.
+    NoRegistrar(NoRegistrar),
+    /// A registrar has not told the pool's elements: mostly as it knows no such pool.
+    Unresolved(ResolutionFailure),
+}
 
 /// What happens in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +40,8 @@ pub enum Event {
         /// How its association ended; `None` if it never was, or the application said so.
         reason: Option<CloseReason>,
     },
+    /// There is no element yet, and this is why. It is told once for each reason, and the session goes on trying.
+    Delayed(Delay),
     /// A message of an element.
     Message {
         /// The element.
