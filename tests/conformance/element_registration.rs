@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rserpool::UserTransport;
-use rserpool::pool_element::RegistrationFailure;
+use rserpool::pool_element::{ElementEvent, RegistrationFailure};
 use rserpool::wire::asap::{
     Body, DeregistrationResponse, ElementReference, EndpointKeepAlive, HandleResolution, Message, RegistrationResponse,
     message_type,
@@ -15,7 +15,8 @@ use rserpool::wire::{
 };
 use rserpool::{AssociationId, CloseReason};
 
-use crate::scripted_element::{HERE, ScriptedElement, Told, Wants, reference};
+use crate::events::event;
+use crate::scripted_element::{HERE, ScriptedElement, Wants, reference};
 
 const SECOND: Duration = Duration::from_secs(1);
 const REGISTRATION: u8 = message_type::REGISTRATION;
@@ -97,10 +98,11 @@ fn a_registration_that_is_rejected_is_told_with_its_cause_and_not_made_again() {
     let response = RegistrationResponse { element: reference(), rejected: true, error: Some(Sequence::new(&causes)) };
     scripted.hears(home, Body::RegistrationResponse(response));
     let failure = RegistrationFailure::Rejected(Some(CauseCode::INCONSISTENT_POOLING_POLICY));
-    assert_eq!(scripted.told, [Told::RegistrationFailed(failure)]);
+    assert_eq!(scripted.events.all(|_| true), [ElementEvent::RegistrationFailed(failure)]);
     scripted.wait(1_000 * SECOND);
     assert!(!scripted.element.is_registered());
-    assert!(scripted.sent.is_empty() && scripted.attempts.is_empty() && scripted.told.len() == 1);
+    assert!(scripted.sent.is_empty() && scripted.attempts.is_empty());
+    assert_eq!(scripted.events.count(|_| true), 1);
 }
 
 #[test]
@@ -135,7 +137,9 @@ fn a_deregistration_that_is_rejected_is_told_with_its_cause() {
     let causes = [ErrorCause::new(CauseCode::LACK_OF_RESOURCES)];
     let response = DeregistrationResponse { element: reference(), error: Some(Sequence::new(&causes)) };
     scripted.hears(home, Body::DeregistrationResponse(response));
-    assert_eq!(scripted.told, [Told::DeregistrationRejected(CauseCode::LACK_OF_RESOURCES)]);
+    let rejected = ElementEvent::DeregistrationRejected { cause: CauseCode::LACK_OF_RESOURCES };
+    assert!(scripted.events.has(|event| *event == rejected));
+    assert!(!scripted.events.has(event!(ElementEvent::Deregistered)));
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn an_element_that_is_told_of_its_removal_without_having_asked_registers_again()
 fn an_element_that_is_no_member_has_left_already() {
     let mut scripted = ScriptedElement::new(&[1]);
     scripted.act(|element, now| element.deregister(now));
-    assert_eq!(scripted.told, [Told::Deregistered]);
+    assert_eq!(scripted.events.all(|_| true), [ElementEvent::Deregistered]);
     assert!(scripted.attempts.is_empty());
 }
 
@@ -201,10 +205,10 @@ fn a_keep_alive_for_another_pool_has_no_answer_and_no_effect() {
 
 #[test]
 fn after_a_keep_alive_with_h_all_requests_go_to_its_sender() {
-    let (mut scripted, home) = ScriptedElement::registered();
+    let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     let other = scripted.comes(2);
     scripted.asks(other, 2, Wants::ToBeHome);
-    assert_eq!(scripted.told.last(), Some(&Told::HomeChanged(ServerIdentifier(2))));
+    assert_eq!(scripted.events.count(event!(ElementEvent::HomeChanged { home: ServerIdentifier(2) })), 1);
     assert!(scripted.element.is_registered());
     assert_eq!(scripted.ended, [home]);
     scripted.clear();
