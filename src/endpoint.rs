@@ -154,6 +154,16 @@ impl EndpointBuf {
         Some(Self { protocol, addresses, port: u16::from_be_bytes([*high, *low]) })
     }
 
+    /// Keeps the first `kept` addresses. The others are replaced by those of `others` that are new, as far as there is room.
+    pub(crate) fn replace_addresses(&mut self, kept: usize, others: &[IpAddr]) {
+        self.addresses.truncate(kept);
+        for address in others {
+            if !self.addresses.contains(address) {
+                let _ = self.addresses.push(*address);
+            }
+        }
+    }
+
     /// Whether both have the port, the protocol and an address in common: whether they are the same place.
     #[must_use]
     pub fn meets(&self, other: Endpoint<'_>) -> bool {

@@ -106,7 +106,7 @@ pub use self::client::SendError;
 pub use self::client::alarm::NoRegistrar;
 pub use self::client::business_card::{CardError, MAX_BUSINESS_CARD};
 pub use self::client::hunt::{ASAP_PORT, HuntConfig, TooManyRegistrars};
-pub use self::client::sizes::{DEFAULT_COOKIE, MAX_COOKIE};
+pub use self::client::sizes::{DEFAULT_COOKIE, MAX_COOKIE, MAX_REGISTRARS};
 pub use self::client::transport::{MAX_OPAQUE_TRANSPORT, UserTransport};
 pub use self::endpoint::{Endpoint, EndpointBuf, MAX_ADDRESSES, Protocol};
 pub use self::machine::{

@@ -59,7 +59,9 @@ struct KnownRegistrar {
     /// Tells it from the others, also when those before it in the list are forgotten.
     number: u16,
     endpoint: EndpointBuf,
-    /// When T7 runs out for it; `None` if it was configured.
+    /// How many of its addresses were configured, the first ones.
+    configured: usize,
+    /// When T7 runs out for the others; `None` if there are none.
     expires: Option<Instant>,
     /// Whether this round of the hunt has tried it.
     tried: bool,
@@ -123,11 +125,17 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
 
     /// Adds a configured registrar.
     pub(crate) fn add(&mut self, endpoint: EndpointBuf) -> Result<(), TooManyRegistrars> {
-        self.insert(endpoint, None)
+        let configured = endpoint.as_endpoint().addresses.len();
+        self.insert(endpoint, configured, None)
     }
 
-    fn insert(&mut self, endpoint: EndpointBuf, expires: Option<Instant>) -> Result<(), TooManyRegistrars> {
-        let known = KnownRegistrar { number: self.next_number, endpoint, expires, tried: false };
+    fn insert(
+        &mut self,
+        endpoint: EndpointBuf,
+        configured: usize,
+        expires: Option<Instant>,
+    ) -> Result<(), TooManyRegistrars> {
+        let known = KnownRegistrar { number: self.next_number, endpoint, configured, expires, tried: false };
         self.next_number = self.next_number.wrapping_add(1);
         self.registrars.push(known).map_err(|_| TooManyRegistrars)
     }
@@ -321,11 +329,17 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
         }
     }
 
-    /// Drops the registrars whose announcements are too old. Attempts under way go on.
+    /// Drops the addresses whose announcements are too old, and registrars that have no others. Attempts under way go on.
     fn forget_outdated(&mut self, now: Instant) {
         let mut index = 0;
-        while let Some(known) = self.registrars.get(index) {
+        while let Some(known) = self.registrars.get_mut(index) {
             if known.expires.is_none_or(|expires| expires > now) {
+                index += 1;
+                continue;
+            }
+            if known.configured > 0 {
+                known.endpoint.replace_addresses(known.configured, &[]);
+                known.expires = None;
                 index += 1;
                 continue;
             }
@@ -371,14 +385,13 @@ impl<const REGISTRARS: usize> Hunt<REGISTRARS> {
     fn learn(&mut self, now: Instant, endpoint: EndpointBuf) {
         let expires = now + self.config.t7_enrp_outdate;
         match self.registrars.iter_mut().find(|known| known.endpoint.meets(endpoint.as_endpoint())) {
+            // RFC 5352 §3.6: its new addresses come into the list, and T7 is restarted for those that are there.
             Some(known) => {
-                if let Some(time) = &mut known.expires {
-                    *time = expires;
-                }
+                known.endpoint.replace_addresses(known.configured, endpoint.as_endpoint().addresses);
+                known.expires = Some(expires);
             }
-            None => {
-                let _ = self.insert(endpoint, Some(expires));
-            }
+            // Without room for it, it announces itself again.
+            None => _ = self.insert(endpoint, 0, Some(expires)),
         }
     }
 

@@ -11,6 +11,9 @@ pub const DEFAULT_COOKIE: usize = 128;
 /// The longest cookie that a message can carry, in octets.
 pub const MAX_COOKIE: usize = 65_527;
 
+/// How many registrars they know at most, configured and announced.
+pub const MAX_REGISTRARS: usize = 8;
+
 /// How many actions they queue at most.
 pub(crate) const MAX_ACTIONS: usize = 16;
 

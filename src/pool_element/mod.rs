@@ -31,16 +31,13 @@ use crate::client::hunt::TooManyRegistrars;
 use crate::client::link::Link;
 use crate::client::outbox::Outbox;
 use crate::client::send;
-use crate::client::sizes::MAX_ACTIONS;
+use crate::client::sizes::{MAX_ACTIONS, MAX_REGISTRARS};
 use crate::client::transport::UserTransport;
 use crate::endpoint::{Endpoint, EndpointBuf};
 use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, Policy, ServerIdentifier};
-
-/// How many registrars an element knows at most, configured and announced.
-const MAX_REGISTRARS: usize = 4;
 
 /// What to do once a home registrar is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,16 +42,13 @@ use crate::client::link::{Link, Opened};
 use crate::client::outbox::Outbox;
 use crate::client::request::Request;
 use crate::client::send;
-use crate::client::sizes::{DEFAULT_COOKIE, MAX_ACTIONS};
+use crate::client::sizes::{DEFAULT_COOKIE, MAX_ACTIONS, MAX_REGISTRARS};
 use crate::endpoint::EndpointBuf;
 use crate::machine::{Action, AssociationId, Input, Machine, MulticastGroup};
 use crate::random::Random;
 use crate::time::{Instant, earliest};
 use crate::wire::asap::{Body, Message};
 use crate::wire::{PayloadProtocol, PeIdentifier, PoolHandle};
-
-/// How many registrars a user knows at most, configured and announced.
-const MAX_REGISTRARS: usize = 4;
 
 /// A pool user with up to `SESSIONS` sessions at a time, over as many pools. It keeps up to `ELEMENTS` elements of
 /// each. `C` is where sessions keep their cookies: in the user itself, 128 octets each, or on the heap (`HeapCookie`). `OCTETS` is the room for messages that wait to be fetched with [`poll_action`](Machine::poll_action), and as

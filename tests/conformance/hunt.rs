@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rserpool::pool_element::{ElementConfig, ElementEvent, PoolElement};
 use rserpool::pool_user::{PoolUser, UserConfig, UserEvent};
-use rserpool::wire::asap::message_type;
-use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, ServerIdentifier, TransportUse};
+use rserpool::wire::asap::{Body, ServerAnnounce, message_type};
+use rserpool::wire::{PayloadProtocol, PeIdentifier, PoolHandle, Sequence, ServerIdentifier, Transport, TransportUse};
 use rserpool::{
-    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, Machine, OpenFailure, Protocol,
-    UserTransport,
+    Action, AssociationId, CloseReason, Endpoint, EndpointBuf, Input, Instant, MAX_REGISTRARS, Machine, OpenFailure,
+    Protocol, UserTransport,
 };
 
 use crate::events::event;
@@ -341,4 +341,69 @@ fn who_looks_for_a_home_takes_the_registrar_that_asks_whether_it_is_there() {
     net.run(Duration::from_millis(400));
     assert!(net.events(element).has(event!(ElementEvent::HomeChanged { home: ServerIdentifier(0x100) })));
     assert_eq!(net.events(element).count(event!(ElementEvent::Registered { .. })), 2);
+}
+
+/// ASAP_SERVER_ANNOUNCE of a registrar with SCTP port 3863 at these addresses.
+fn announcement(addresses: &[[u8; 4]]) -> Vec<u8> {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|octets| IpAddr::from(*octets)).collect();
+    let transports = [Transport::sctp(3863, TransportUse::DataOnly, &addresses)];
+    let announce = ServerAnnounce { server: ServerIdentifier(9), transports: Sequence::new(&transports) };
+    crate::scripted_user::encode(Body::ServerAnnounce(announce))
+}
+
+/// An element that hears an announcement, and the addresses of the registrars that it tries then, at once and later.
+fn addresses_tried(registrars: &[&[[u8; 4]]], announced: &[&[[u8; 4]]], pause: Duration) -> Vec<Vec<IpAddr>> {
+    use rserpool::MulticastGroup;
+    let service = UserTransport::sctp(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], 7, TransportUse::DataPlusControl).unwrap();
+    let mut element: PoolElement = PoolElement::new(ElementConfig::new(b"pool", PeIdentifier(1), service).unwrap());
+    for addresses in registrars {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|octets| IpAddr::from(*octets)).collect();
+        element.add_registrar(EndpointBuf::new(Protocol::Sctp, &addresses, 3863).unwrap()).unwrap();
+    }
+    let mut now = Instant::from_millis(1);
+    for addresses in announced {
+        let octets = announcement(addresses);
+        let from = std::net::SocketAddr::from((addresses[0], 3863));
+        element.handle(now, Input::Datagram { group: MulticastGroup::Asap, from, octets: &octets });
+    }
+    now = now + pause;
+    element.handle(now, Input::Timeout);
+    element.register(now);
+    let mut tried = Vec::new();
+    for _ in 0..60 {
+        while let Some(action) = element.poll_action() {
+            if let Action::Open { remote, association, .. } = action {
+                let addresses = remote.addresses.to_vec();
+                if tried.contains(&addresses) {
+                    return tried;
+                }
+                tried.push(addresses);
+                element.handle(now, Input::OpenFailed { association, reason: OpenFailure::Unreachable });
+            }
+        }
+        element.handle(now, Input::Timeout);
+    }
+    tried
+}
+
+#[test]
+fn the_addresses_of_a_known_registrar_are_those_that_it_has_announced_last() {
+    // RFC 5352 §3.6.
+    let (one, two, three) = ([10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]);
+    let tried = addresses_tried(&[], &[&[one, two], &[two, three]], SECOND);
+    assert_eq!(tried, [[IpAddr::from(two), IpAddr::from(three)]]);
+    // Configured ones come first, and stay when T7 has expired.
+    let tried = addresses_tried(&[&[one]], &[&[two, one, three], &[three, one]], SECOND);
+    assert_eq!(tried, [[IpAddr::from(one), IpAddr::from(three)]]);
+    let tried = addresses_tried(&[&[one]], &[&[two, one, three]], 6 * SECOND);
+    assert_eq!(tried, [[IpAddr::from(one)]]);
+}
+
+#[test]
+fn eight_registrars_find_room() {
+    let all: Vec<[[u8; 4]; 1]> = (1..=9).map(|number| [[10, 0, 0, number]]).collect();
+    let announced: Vec<&[[u8; 4]]> = all.iter().map(|addresses| &addresses[..]).collect();
+    let tried = addresses_tried(&[], &announced, SECOND);
+    assert_eq!(tried.len(), MAX_REGISTRARS);
+    assert_eq!(MAX_REGISTRARS, 8);
 }

@@ -38,7 +38,7 @@ pub type Listener = Box<dyn FnMut(&ElementEvent<'_>) + Send>;
 pub struct ElementOptions {
     /// The machine's configuration: pool, identifier, policy, and where its users come to.
     pub config: ElementConfig,
-    /// Registrars, as IP address and SCTP port, at most four. Without any it listens to announcements, if
+    /// Registrars, as IP address and SCTP port, at most [`MAX_REGISTRARS`](rserpool::MAX_REGISTRARS). Without any it listens to announcements, if
     /// [`Network::announcements`] says where.
     pub registrars: Vec<SocketAddr>,
     /// How it is connected with the world.

@@ -42,7 +42,7 @@ pub type Listener = Box<dyn FnMut(&UserEvent<'_>) + Send>;
 pub struct UserOptions {
     /// The machine's configuration. Its seed is taken from the operating system if it is 0; updates are asked for.
     pub config: UserConfig,
-    /// Registrars, at most four, which it asks over SCTP or TCP. Without any it listens to announcements, if
+    /// Registrars, at most [`MAX_REGISTRARS`](rserpool::MAX_REGISTRARS), which it asks over SCTP or TCP. Without any it listens to announcements, if
     /// [`Network::announcements`] says where.
     pub registrars: Vec<EndpointBuf>,
     /// How it is connected with the world.
