@@ -304,7 +304,8 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
                 self.resolve_card(now, association, card.pool_handle);
             }
             Body::HandleResolutionResponse(response) => self.resolution_response(association, octets, &response),
-            // What other roles are to handle, and errors: nothing to be done about them here.
+            Body::Error(causes) => self.error(association, causes),
+            // What other roles are to handle.
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use crate::client::send;
 use crate::machine::{AssociationId, CloseReason};
 use crate::time::Instant;
 use crate::wire::asap::{self, Body, ElementReference};
-use crate::wire::{PoolHandle, ServerIdentifier};
+use crate::wire::{CauseCode, ErrorCause, PoolHandle, Sequence, ServerIdentifier};
 
 impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
     pub(super) fn reference(config: &ElementConfig) -> ElementReference<'_> {
@@ -194,17 +194,31 @@ impl<const SESSIONS: usize, const OCTETS: usize> PoolElement<SESSIONS, OCTETS> {
         }
         let cause = response.error.and_then(|causes| causes.first()).map(|cause| cause.code);
         if response.rejected {
-            // RFC 5352 §3.1: MUST NOT try again without correcting the error. The application has to.
-            self.state = State::Idle;
-            self.rest();
-            self.event(Record::RegistrationFailed(RegistrationFailure::Rejected(cause)));
-            return;
+            return self.rejected(cause);
         }
         self.forget_failures();
         self.state = State::Registered { t4: now + self.config.t4_reregistration() };
         self.event(Record::Registered { home: self.home });
         if let Some(cause) = cause {
             self.event(Record::RegistrationWarning { cause });
+        }
+    }
+
+    /// RFC 5352 §3.1: MUST NOT try again without correcting the error. The application has to.
+    fn rejected(&mut self, cause: Option<CauseCode>) {
+        self.state = State::Idle;
+        self.rest();
+        self.event(Record::RegistrationFailed(RegistrationFailure::Rejected(cause)));
+    }
+
+    /// A registrar that cannot read a registration may say so by ASAP_ERROR (RFC 5352 §2.2.14): then there will be no response. An error
+    /// does not say what it is about, so it counts only if nothing else is asked for. In spite of an unrecognized parameter the rest
+    /// is processed.
+    pub(super) fn error(&mut self, association: AssociationId, causes: Sequence<'_, ErrorCause<'_>>) {
+        let is_registering = matches!(self.state, State::Registering { .. }) && self.link.home() == Some(association);
+        let cause = causes.iter().map(|cause| cause.code).find(|code| *code != CauseCode::UNRECOGNIZED_PARAMETER);
+        if is_registering && self.query.is_none() && cause.is_some() {
+            self.rejected(cause);
         }
     }
 

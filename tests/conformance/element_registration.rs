@@ -230,3 +230,53 @@ fn an_element_whose_home_is_lost_registers_with_the_next() {
     let second = scripted.opens(2);
     assert_eq!(scripted.types(second), [REGISTRATION]);
 }
+
+/// An element that waits for the answer to its registration.
+fn registering() -> (ScriptedElement, AssociationId) {
+    let mut scripted = ScriptedElement::new(&[1]);
+    scripted.act(|element, now| element.register(now));
+    let home = scripted.opens(1);
+    (scripted, home)
+}
+
+fn error(scripted: &mut ScriptedElement, from: AssociationId, cause: CauseCode) {
+    let causes = [ErrorCause::new(cause)];
+    scripted.hears(from, Body::Error(Sequence::new(&causes)));
+}
+
+#[test]
+fn an_error_of_the_home_in_place_of_a_response_ends_the_registration() {
+    for cause in [CauseCode::INVALID_VALUES, CauseCode::UNRECOGNIZED_MESSAGE, CauseCode::UNSPECIFIED_ERROR] {
+        let (mut scripted, home) = registering();
+        error(&mut scripted, home, cause);
+        let failure = RegistrationFailure::Rejected(Some(cause));
+        assert_eq!(scripted.events.list(), [ElementEvent::RegistrationFailed(failure)]);
+        // RFC 5352 §3.1: it is not tried again without a correction.
+        scripted.wait(Duration::from_secs(100));
+        assert_eq!((scripted.attempts.len(), scripted.types(home)), (1, vec![message_type::REGISTRATION]));
+    }
+}
+
+#[test]
+fn an_error_that_may_be_about_something_else_does_not() {
+    // A parameter that is not recognized does not keep the registrar from processing the rest, and answering.
+    let (mut scripted, home) = registering();
+    error(&mut scripted, home, CauseCode::UNRECOGNIZED_PARAMETER);
+    scripted.accepts(home);
+    assert!(scripted.element.is_registered());
+    // It may be about the resolution.
+    let (mut scripted, home) = registering();
+    scripted.act(|element, now| element.resolve(now, PoolHandle::new(b"other")).unwrap());
+    error(&mut scripted, home, CauseCode::UNSPECIFIED_ERROR);
+    scripted.accepts(home);
+    assert!(scripted.element.is_registered());
+    // It is of somebody else.
+    let (mut scripted, home) = registering();
+    let other = scripted.comes(2);
+    error(&mut scripted, other, CauseCode::INVALID_VALUES);
+    scripted.accepts(home);
+    assert!(scripted.element.is_registered());
+    // Nothing is asked for.
+    error(&mut scripted, home, CauseCode::INVALID_VALUES);
+    assert!(scripted.element.is_registered());
+}
