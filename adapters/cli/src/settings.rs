@@ -164,6 +164,7 @@ pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options:
         ("t4-reregistration", Place::Time(&mut config.t4_reregistration_max)),
         ("change-interval", Place::Time(&mut config.change_interval)),
         ("max-reg-attempt", Place::Small(&mut config.max_reg_attempt)),
+        ("home-silence", Place::Time(&mut config.home_silence)),
     ];
     places.extend(hunt(&mut config.hunt));
     places.extend(sctp(&mut options.sctp));
@@ -178,6 +179,7 @@ pub(crate) fn user(settings: &[Setting], config: &mut UserConfig, options: &mut 
         ("stale-cache-value", Place::Time(&mut config.stale_cache_value)),
         ("retry-delay", Place::Time(&mut config.retry_delay)),
         ("retry-delay-max", Place::Time(&mut config.retry_delay_max)),
+        ("report-interval", Place::Time(&mut config.report_interval)),
     ];
     places.extend(hunt(&mut config.hunt));
     places.extend(sctp(&mut options.sctp));
