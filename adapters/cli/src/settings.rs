@@ -164,6 +164,7 @@ pub(crate) fn element(settings: &[Setting], config: &mut ElementConfig, options:
         ("t4-reregistration", Place::Time(&mut config.t4_reregistration_max)),
         ("change-interval", Place::Time(&mut config.change_interval)),
         ("max-reg-attempt", Place::Small(&mut config.max_reg_attempt)),
+        ("max-request-retransmit", Place::Small(&mut config.max_request_retransmit)),
         ("home-silence", Place::Time(&mut config.home_silence)),
     ];
     places.extend(hunt(&mut config.hunt));

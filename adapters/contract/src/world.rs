@@ -108,7 +108,7 @@ impl World {
         let mut network = Network::default();
         network.transport = self.over.transport();
         // Nobody is lost because the machine is busy.
-        network.options.sctp.max_retransmissions = 12;
+        network.options.sctp.max_retransmissions = 25;
         network
     }
 
