@@ -280,3 +280,19 @@ fn an_error_that_may_be_about_something_else_does_not() {
     error(&mut scripted, home, CauseCode::INVALID_VALUES);
     assert!(scripted.element.is_registered());
 }
+
+#[test]
+fn a_new_registration_by_the_application_begins_the_count_of_attempts_anew() {
+    let mut scripted = ScriptedElement::with(&[1], |config| config.max_reg_attempt = 1);
+    let given_up = Told::RegistrationFailed(RegistrationFailure::NoAnswer);
+    for _ in 0..2 {
+        scripted.clear();
+        scripted.act(|element, now| element.register(now));
+        for failures in 1..=2 {
+            scripted.wait(SECOND);
+            let home = scripted.opens(1);
+            scripted.closes(home, CloseReason::Lost);
+            assert_eq!(scripted.told.contains(&given_up), failures == 2);
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod enrp_peers;
 mod enrp_startup;
 mod enrp_suggestions;
 mod enrp_takeover;
+mod enrp_words;
 mod events;
 mod hunt;
 mod hunt_pace;

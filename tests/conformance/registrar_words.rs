@@ -254,3 +254,69 @@ fn an_element_that_is_gone_is_not_given_to_users() {
     let elements: Vec<u32> = response.pool_elements.iter().map(|element| element.identifier.0).collect();
     assert_eq!(elements, [2]);
 }
+
+#[test]
+fn a_negative_answer_ends_a_users_updates_though_others_have_them() {
+    for was_there in [false, true] {
+        let mut scripted = Scripted::new(&[]);
+        let [first, second] = [66, 67].map(|number| scripted.accept_client(number));
+        if was_there {
+            let at = scripted.registers(&element(1, 0));
+            resolves(&mut scripted, first, "pool");
+            scripted.says_asap(at, Body::Deregistration(reference(1)));
+        } else {
+            resolves(&mut scripted, first, "pool");
+        }
+        scripted.wait_seconds(2);
+        scripted.registers(&element(1, 0));
+        resolves(&mut scripted, second, "pool");
+        scripted.wait_seconds(2);
+        scripted.done();
+        scripted.registers(&Element { host: 101, ..element(2, 0) });
+        scripted.wait_seconds(2);
+        let told: Vec<AssociationId> = scripted
+            .done()
+            .into_iter()
+            .filter_map(|done| match done {
+                Done::Says(to, PayloadProtocol::ASAP, _) if to == first || to == second => Some(to),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [second]);
+    }
+}
+
+#[test]
+fn a_parameter_that_is_not_known_is_reported_as_such_and_the_message_done_all_the_same() {
+    let mut scripted = Scripted::new(&[]);
+    let user = scripted.accept_client(66);
+    // ASAP_HANDLE_RESOLUTION, length 20: "none", and a parameter of type 0xc0ff: to be skipped and reported.
+    let octets = [5, 0, 0, 20, 0, 9, 0, 8, b'n', b'o', b'n', b'e', 0xc0, 0xff, 0, 8, 1, 2, 3, 4];
+    scripted.input(Input::Message { association: user, protocol: PayloadProtocol::ASAP, octets: &octets });
+    let said = said(&mut scripted, user);
+    // ASAP_ERROR, length 20: Operation Error, length 16, "Unrecognized Parameter" (1), length 12, and the parameter.
+    let error = [14, 0, 0, 20, 0, 12, 0, 16, 0, 1, 0, 12, 0xc0, 0xff, 0, 8, 1, 2, 3, 4];
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[0], error);
+    assert!(matches!(body(&said[1]), Body::HandleResolutionResponse(_)));
+    // An error with such a parameter is not answered.
+    let octets = [14, 0, 0, 20, 0, 12, 0, 8, 0, 0, 0, 4, 0xc0, 0xff, 0, 8, 1, 2, 3, 4];
+    scripted.input(Input::Message { association: user, protocol: PayloadProtocol::ASAP, octets: &octets });
+    assert!(self::said(&mut scripted, user).is_empty());
+}
+
+#[test]
+fn one_user_reports_no_more_elements_in_a_second_than_it_may() {
+    let mut scripted = Scripted::with(&[], |config| config.limits.association_rates.reports = 10);
+    let elements: Vec<_> = (1..=30)
+        .map(|identifier| scripted.registers(&Element { host: 100 + identifier as u8, ..element(identifier, 0) }))
+        .collect();
+    let user = scripted.accept_client(66);
+    scripted.done();
+    for identifier in 1..=30 {
+        scripted.says_asap(user, Body::EndpointUnreachable(reference(identifier)));
+    }
+    let is_keep_alive =
+        |done: &&Done| matches!(done, Done::Says(to, _, octets) if elements.contains(to) && octets[0] == 7);
+    assert_eq!(scripted.done().iter().filter(is_keep_alive).count(), 10);
+}

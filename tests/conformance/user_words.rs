@@ -8,7 +8,7 @@ use rserpool::wire::{
     PeIdentifier, Policy, PoolElement, PoolHandle, RegistrationLife, Sequence, ServerIdentifier, Transport,
     TransportUse, Unknown,
 };
-use rserpool::{Action, AssociationId, Delivery, Machine as _, OutgoingMessage};
+use rserpool::{Action, AssociationId, CloseReason, Delivery, Machine as _, OutgoingMessage};
 
 use crate::events::event;
 use crate::scripted_user::{ASAP, ScriptedUser, encode, host};
@@ -168,4 +168,19 @@ fn without_a_policy_in_the_answer_the_elements_have_their_turns() {
     let turns: Vec<u32> =
         (0..9).map(|_| world.act(|user, now| user.primary(now, POOL)).unwrap().identifier.0).collect();
     assert_eq!(turns, [3, 1, 2, 3, 1, 2, 3, 1, 2]);
+}
+
+#[test]
+fn after_a_failure_a_session_whose_failover_is_manual_does_nothing_by_itself() {
+    let mut world = ScriptedUser::new();
+    let mut options = rserpool::pool_user::SessionOptions::default();
+    options.failover = FailoverMode::Manual;
+    let session = world.act(|user, now| user.open_session_with(now, POOL, options).unwrap());
+    world.resolved(&[5, 6, 7]);
+    let element = world.opens(5);
+    world.closes(element, CloseReason::Lost);
+    // Others are known.
+    assert!(world.wanted().is_empty());
+    world.act(|user, now| user.fail_over(now, session));
+    assert_eq!(world.wanted(), [6]);
 }
