@@ -284,7 +284,7 @@ fn an_error_that_may_be_about_something_else_does_not() {
 #[test]
 fn a_new_registration_by_the_application_begins_the_count_of_attempts_anew() {
     let mut scripted = ScriptedElement::with(&[1], |config| config.max_reg_attempt = 1);
-    let given_up = Told::RegistrationFailed(RegistrationFailure::NoAnswer);
+    let given_up = event!(ElementEvent::RegistrationFailed(RegistrationFailure::NoAnswer));
     for _ in 0..2 {
         scripted.clear();
         scripted.act(|element, now| element.register(now));
@@ -292,7 +292,7 @@ fn a_new_registration_by_the_application_begins_the_count_of_attempts_anew() {
             scripted.wait(SECOND);
             let home = scripted.opens(1);
             scripted.closes(home, CloseReason::Lost);
-            assert_eq!(scripted.told.contains(&given_up), failures == 2);
+            assert_eq!(scripted.events.has(given_up), failures == 2);
         }
     }
 }
