@@ -190,6 +190,27 @@ fn pool_handles_that_differ_in_one_octet_are_different_pools() {
 }
 
 #[test]
+fn a_server_may_be_in_several_pools() {
+    let mut scripted = Scripted::new(&[]);
+    let server = scripted.registers(&element(7, 0));
+    let also = Element { pool: "another", ..element(7, 0) };
+    scripted.registers_at(server, &also);
+    let user = scripted.accept_client(66);
+    let listed = |scripted: &mut Scripted, pool: &str| {
+        scripted.done();
+        resolves(scripted, user, pool);
+        match body(&answer(scripted, user)) {
+            Body::HandleResolutionResponse(response) => response.pool_elements.iter().count(),
+            _ => panic!("another message"),
+        }
+    };
+    assert_eq!((listed(&mut scripted, "pool"), listed(&mut scripted, "another")), (1, 1));
+    // It leaves one of them, and stays in the other.
+    scripted.says_asap(server, Body::Deregistration(reference(7)));
+    assert_eq!((listed(&mut scripted, "pool"), listed(&mut scripted, "another")), (0, 1));
+}
+
+#[test]
 fn a_keep_alive_says_who_asks_and_for_which_pool() {
     let mut scripted = Scripted::new(&[]);
     let association = scripted.registers(&Element { life: -1, ..element(7, 0) });

@@ -13,6 +13,7 @@ mod config;
 mod decode;
 mod health;
 mod hostile;
+mod identifiers;
 mod peers;
 mod pools;
 mod process;
