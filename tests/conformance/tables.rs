@@ -36,23 +36,33 @@ fn rows(file: &PathBuf) -> Vec<Row> {
     rows.collect()
 }
 
+/// How many rules there are with the words MUST, SHOULD, MAY and their like in the text.
+const WITH_KEY_WORD: [(&str, usize); 4] = [("rfc5352", 161), ("rfc5353", 133), ("rfc5354", 23), ("rfc5356", 31)];
+
+/// How many were found that have none.
+const PROSE: [(&str, usize); 4] =
+    [("rfc3237-prose", 39), ("rfc5351-prose", 61), ("rfc5352-prose", 230), ("rfc5353-prose", 89)];
+
 #[test]
 fn every_rule_has_its_row_once_and_in_order() {
-    // How many rules there are, by the words MUST, SHOULD, MAY and their like in the text.
-    let rules = [("rfc5352", 161), ("rfc5353", 133), ("rfc5354", 23), ("rfc5356", 31)]
-        .map(|(name, rules)| (name.to_string(), rules))
-        .into();
+    let rules = [WITH_KEY_WORD, PROSE].concat().into_iter().map(|(name, rules)| (name.to_string(), rules)).collect();
     let tables = tables();
     let found: BTreeMap<String, usize> = tables.iter().map(|(name, rows)| (name.clone(), rows.len())).collect();
     assert_eq!(found, rules);
     for (name, rows) in tables {
-        let mut last = (String::new(), 0);
+        let (rfc, mark) = match name.strip_suffix("-prose") {
+            Some(rfc) => (rfc, " p"),
+            None => (name.as_str(), " #"),
+        };
+        let mut last = (Vec::new(), 0);
         for row in rows {
-            let (section, number) = row.id.split_once(" #").unwrap();
-            assert!(section.starts_with(&format!("{} §", name.trim_start_matches("rfc"))), "{}", row.id);
+            let (section, number) = row.id.split_once(mark).unwrap();
+            let section = section.strip_prefix(&format!("{} §", rfc.trim_start_matches("rfc"))).unwrap();
+            let section: Vec<u32> = section.split('.').map(|number| number.parse().unwrap()).collect();
             let number: u32 = number.parse().unwrap();
+            assert!(section >= last.0, "{}", row.id);
             assert_eq!(number, if section == last.0 { last.1 + 1 } else { 1 }, "{}", row.id);
-            last = (section.into(), number);
+            last = (section, number);
         }
     }
 }
@@ -84,12 +94,40 @@ fn every_test_that_a_row_names_is_there() {
     }
 }
 
+fn summary() -> String {
+    fs::read_to_string(root().join("docs/CONFORMANCE.md")).unwrap()
+}
+
+fn counts<'a>(rows: impl Iterator<Item = &'a Row> + Clone) -> String {
+    let of = |status| rows.clone().filter(|row| row.status == status).count().to_string();
+    format!("{} | {}", rows.clone().count(), STATUSES.map(of).join(" | "))
+}
+
 #[test]
-fn the_summary_counts_right() {
-    let summary = fs::read_to_string(root().join("docs/CONFORMANCE.md")).unwrap();
-    for (name, rows) in tables() {
-        let counts = STATUSES.map(|status| rows.iter().filter(|row| row.status == status).count().to_string());
-        let line = format!("| [{0}](conformance/{0}.tsv) | {1} | {2} |", name, rows.len(), counts.join(" | "));
+fn the_summary_counts_right_and_the_two_kinds_of_rules_apart() {
+    let (summary, tables) = (summary(), tables());
+    for (name, rows) in &tables {
+        let line = format!("| [{name}](conformance/{name}.tsv) | {} |", counts(rows.iter()));
         assert!(summary.contains(&line), "{line}");
+    }
+    for (kind, names) in [("with a key word", WITH_KEY_WORD), ("prose", PROSE)] {
+        let line = format!("| all {kind} | {} |", counts(names.iter().flat_map(|(name, _)| &tables[*name])));
+        assert!(summary.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn the_summary_names_what_is_done_otherwise() {
+    let summary = summary();
+    for (name, rows) in tables() {
+        let rfc = name.trim_end_matches("-prose").trim_start_matches("rfc");
+        let sections = summary.split("\n## ").map(|section| section.split_once('\n').unwrap_or((section, "")));
+        let is_its = |(title, _): &(&str, &str)| title.contains(&format!("RFC {rfc}"));
+        let section = sections.filter(is_its).map(|(_, text)| text).next().unwrap_or_default();
+        for row in rows.iter().filter(|row| row.status == "done otherwise") {
+            let short = row.id.split_once(' ').unwrap().1;
+            let is_named = [",", "."].iter().any(|behind| section.contains(&format!("{short}{behind}")));
+            assert!(is_named, "{}", row.id);
+        }
     }
 }
