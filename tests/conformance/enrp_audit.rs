@@ -140,6 +140,9 @@ fn knowing_one() -> (Scripted, AssociationId) {
 #[test]
 fn a_checksum_that_matches_leads_to_nothing() {
     let (mut scripted, one) = knowing_one();
+    // The last audit was long ago.
+    scripted.wait_seconds(10);
+    scripted.done();
     scripted.presence(one, 1, 0, with_one(1));
     assert!(scripted.said(one).is_empty());
 }

@@ -27,6 +27,20 @@ fn after_t1_the_home_is_asked_again_and_its_late_answer_counts() {
 }
 
 #[test]
+fn t1_begins_when_the_request_is_sent() {
+    let mut scripted = ScriptedUser::new();
+    scripted.hold_registrar();
+    resolve(&mut scripted);
+    scripted.wait(5 * SECOND);
+    scripted.registrar_opens();
+    assert_eq!(scripted.requests(), 1);
+    scripted.wait(T1 - SECOND);
+    assert_eq!(scripted.requests(), 1);
+    scripted.wait(SECOND);
+    assert_eq!(scripted.requests(), 2);
+}
+
+#[test]
 fn a_registrar_that_responds_meanwhile_is_the_new_home_and_is_asked() {
     let mut scripted = ScriptedUser::new();
     scripted.knows_second_registrar();
