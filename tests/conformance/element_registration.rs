@@ -204,6 +204,25 @@ fn a_keep_alive_for_another_pool_has_no_answer_and_no_effect() {
 }
 
 #[test]
+fn a_keep_alive_that_names_another_element_has_no_answer() {
+    // rsplib's registrars name the element.
+    let (mut scripted, home) = ScriptedElement::registered();
+    let asks = |scripted: &mut ScriptedElement, identifier| {
+        let keep_alive = EndpointKeepAlive {
+            server: ServerIdentifier(1),
+            new_home: false,
+            pool_handle: PoolHandle::new(b"pool"),
+            identifier: Some(PeIdentifier(identifier)),
+        };
+        scripted.hears(home, Body::EndpointKeepAlive(keep_alive));
+    };
+    asks(&mut scripted, 2);
+    assert!(scripted.types(home).is_empty());
+    asks(&mut scripted, 1);
+    assert_eq!(scripted.types(home).len(), 1);
+}
+
+#[test]
 fn after_a_keep_alive_with_h_all_requests_go_to_its_sender() {
     let (mut scripted, home) = ScriptedElement::registered_with(&[1, 2]);
     let other = scripted.comes(2);
